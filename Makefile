@@ -1,0 +1,70 @@
+# Concierge. `make` alone lists what there is.
+#
+# Everything runs from .venv, made on first use. A stamp in it, named after the content of a lock file
+# and written last, says that this lock is installed: a second run starts at once, without pip; a
+# changed lock, or an installation that was interrupted, starts over.
+#
+# What is set in the environment or after `make` (HOST, PORT, WORKERS, ...) reaches the commands as it is.
+
+BASE := .venv/.base-$(firstword $(shell cksum < requirements/base.txt))
+DEV := .venv/.dev-$(firstword $(shell cksum < requirements/dev.txt))
+PIP := .venv/bin/python -m pip --disable-pip-version-check -qq install
+COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock"
+DJADE := find . -path ./.venv -prune -o -path '*/templates/*.html' -exec .venv/bin/djade --target-version 6.1
+
+# `exec` puts the command in the shell's place, so that a signal which make passes on reaches it.
+RUN := @exec .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test bench lint types format lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+serve: $(BASE) ## run the server (HOST, PORT, WORKERS)
+	$(RUN) manage.py serve
+
+test: $(DEV) ## run the tests (ARGS="-k rooms")
+	$(RUN) -m tests $(ARGS)
+
+bench: $(DEV) ## run the benchmarks (ARGS)
+	$(RUN) -m tests.bench $(ARGS)
+
+lint: $(DEV) ## check style, layers, templates and spelling
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/python .venv/bin/lint-imports --no-logo
+	$(DJADE) --check {} +
+	.venv/bin/typos
+
+types: $(DEV) ## check the types
+	.venv/bin/python -m mypy
+
+format: $(DEV) ## fix what can be fixed
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+	$(DJADE) {} +
+
+lock: $(BASE) ## write the locks anew from requirements/*.in (ARGS=--upgrade)
+	@test -x .venv/bin/uv || $(PIP) uv
+	$(COMPILE) $(ARGS) requirements/base.in -o requirements/base.txt
+	$(COMPILE) $(ARGS) requirements/dev.in -o requirements/dev.txt
+
+clean: ## remove .venv and the caches; the data in var/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# A .venv whose Python was upgraded or removed beneath it cannot import pip any more: made again.
+ifeq ($(shell .venv/bin/python -c 'import pip' 2> /dev/null && echo works),)
+.PHONY: $(BASE)
+endif
+
+$(BASE):
+	@python=$$(sh requirements/python.sh) || exit 1; \
+	echo "Installing Concierge's dependencies into .venv with $$python; this happens once."; \
+	rm -rf .venv && "$$python" -m venv .venv && $(PIP) --require-hashes -r requirements/base.txt && touch $@
+
+$(DEV): $(BASE)
+	@echo "Installing the development tools into .venv; this happens once."
+	@$(PIP) --require-hashes -r requirements/dev.txt && touch $@

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class ProjectConfig(AppConfig):
+    """One process: configuration, routes, the ASGI application, serving, health."""
+
+    name = "project"

@@ -1,0 +1,68 @@
+"""The ASGI application: what lives on which path.
+
+/mcp      McpHttpConsumer      MCP over HTTP
+the rest  Django               admin, health
+"""
+
+import asyncio
+import gc
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+from django.core.asgi import get_asgi_application
+
+django = get_asgi_application()  # loads the apps, and with them every tools.py
+
+from django.conf import settings
+
+from sessions_app.pool import identity_pool, tool_pool
+from sessions_app.transport.bus import bus
+from sessions_app.transport.guard import Guard
+from sessions_app.transport.http import McpHttpConsumer
+from tools_app.recorder import recorder
+from tools_app.registry import registry
+from tools_app.server import McpServer
+
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+server = McpServer(registry)
+mcp = McpHttpConsumer.as_asgi(server=server, guard=Guard(settings.CONFIG.public_url))
+
+
+async def application(scope: Any, receive: Receive, send: Send) -> None:
+    match scope["type"]:
+        case "http":
+            await (mcp if scope["path"] == "/mcp" else django)(scope, receive, send)
+        case "lifespan":
+            await lifespan(receive, send)
+        case "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # before accept: an HTTP 403
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    """Start and end with the process (ASGI, Lifespan Protocol)."""
+    await receive()
+    bus.attach()
+    # What is here by now stays for good; the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await close()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+def end_streams() -> None:
+    """Let every open subscription end with its result, as a shutdown begins."""
+    server.listeners.close()
+
+
+async def close() -> None:
+    end_streams()
+    await recorder.drain()
+    await asyncio.to_thread(tool_pool.close)
+    await asyncio.to_thread(identity_pool.close)

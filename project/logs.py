@@ -1,0 +1,23 @@
+"""Log records that stay one line each, whatever a client put into them."""
+
+import logging
+import unicodedata
+
+
+def visible(text: str) -> str:
+    """`text` with line breaks, escapes and direction marks spelled out, so that none of them acts."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if is_plain(char) else char.encode("unicode_escape").decode() for char in text)
+
+
+def is_plain(char: str) -> bool:
+    return char == " " or unicodedata.category(char)[0] not in "CZ"
+
+
+class OneLine(logging.Formatter):
+    """Escapes the message; a traceback, which is ours, follows on lines of its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
+        record.message = visible(record.message)
+        return super().formatMessage(record)

@@ -1,0 +1,223 @@
+"""Django's settings. What an operator may change is in `config.py`; the rest is decided here, visibly."""
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import dj_database_url
+from django.utils.csp import CSP
+
+from .config import BASE_DIR, LOOPBACK_HOSTS, read_config
+from .secrets import own_secret_key
+
+VERSION = "0.1.0"
+CONFIG = read_config()
+
+SECRET_KEY = (
+    CONFIG.secret_key.get_secret_value() if CONFIG.secret_key is not None else own_secret_key(CONFIG.data_dir)
+)
+SECRET_KEY_FALLBACKS = [key.get_secret_value() for key in CONFIG.secret_key_fallbacks]
+
+# Never on: an error page with settings and source is not for a server that holds people's keys.
+DEBUG = False
+
+INSTALLED_APPS = [
+    "project",
+    "collab_app",
+    "tools_app",
+    "sessions_app",
+    "channels",
+    "rest_framework",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "project.urls"
+ASGI_APPLICATION = "project.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.csp",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Where things are kept ------------------------------------------------------------------------
+
+# Threads that run Django code for MCP calls. Reading who calls must not queue behind slow tools.
+TOOL_THREADS = 8
+IDENTITY_THREADS = 2
+
+
+def database() -> dict[str, Any]:
+    url = CONFIG.database_url or f"sqlite:///{CONFIG.data_dir / 'concierge.sqlite3'}"
+    settings: dict[str, Any] = dict(dj_database_url.parse(url))
+    if settings["ENGINE"].endswith("sqlite3"):
+        # Stock settings lose a third of concurrent writes to "database is locked"; write-ahead
+        # logging with IMMEDIATE transactions loses none.
+        # The thread of a web request ends with it, so its connection does too. The pools keep theirs.
+        return settings | {
+            "CONN_MAX_AGE": 0,
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+            },
+        }
+    # A job borrows a connection from the pool and gives it back; persistent ones would pile up.
+    options = settings.get("OPTIONS", {}) | {
+        "pool": {"min_size": 1, "max_size": TOOL_THREADS + IDENTITY_THREADS + 6, "timeout": 5},
+    }
+    return settings | {"CONN_MAX_AGE": 0, "OPTIONS": options}
+
+
+DATABASES = {"default": database()}
+
+if CONFIG.redis_url:
+    CACHES: dict[str, dict[str, Any]] = {
+        "default": {
+            "BACKEND": "django_redis.cache.RedisCache",
+            "LOCATION": CONFIG.redis_url,
+            "KEY_PREFIX": "concierge",
+            # A Redis that hangs must not hang us: redis-py waits five seconds unless told.
+            "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.25, "SOCKET_TIMEOUT": 0.25},
+        }
+    }
+    CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {"hosts": [CONFIG.redis_url], "prefix": "concierge"},
+        }
+    }
+else:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# --- Who people are -------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "sessions_app.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+
+# --- What a browser is told -----------------------------------------------------------------------
+
+ALLOWED_HOSTS = [*LOOPBACK_HOSTS[:2], "[::1]"]
+CSRF_TRUSTED_ORIGINS = []
+if CONFIG.public_url:
+    ALLOWED_HOSTS.append((urlsplit(CONFIG.public_url).hostname or "").lower())
+    CSRF_TRUSTED_ORIGINS.append(CONFIG.public_url)
+
+SECURE_CSP = {
+    "default-src": [CSP.NONE],
+    "script-src": [CSP.SELF, CSP.NONCE],
+    "style-src": [CSP.SELF, CSP.NONCE],
+    "img-src": [CSP.SELF, "data:"],
+    "font-src": [CSP.SELF],
+    "connect-src": [CSP.SELF],
+    "form-action": [CSP.SELF],
+    "base-uri": [CSP.NONE],
+    "frame-ancestors": [CSP.NONE],
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIG.is_https
+SECURE_HSTS_SECONDS = 31_536_000 if CONFIG.is_https else 0
+
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # whether subdomains are HTTPS too is their owner's to say, not ours
+    "security.W021",  # likewise preloading
+    "security.W008",  # redirecting to HTTPS is the proxy's: from here every request looks like plain HTTP
+]
+
+# --- Everything else ------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+FORMAT_MODULE_PATH = "project.formats"
+STATIC_URL = "/static/"
+SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_ALLOW_ALL_ORIGINS = False
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+}
+
+
+def mail() -> dict[str, Any]:
+    url = urlsplit(CONFIG.email_url or "console://")
+    if url.scheme == "console":
+        return {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}}
+    return {
+        "default": {
+            "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+            "OPTIONS": {
+                "host": url.hostname or "localhost",
+                "port": url.port or {"smtp": 25, "smtp+tls": 587, "smtps": 465}[url.scheme],
+                "username": unquote(url.username or ""),
+                "password": unquote(url.password or ""),
+                "use_tls": url.scheme == "smtp+tls",
+                "use_ssl": url.scheme == "smtps",
+                "timeout": 10,
+            },
+        }
+    }
+
+
+MAILERS = mail()
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "()": "project.logs.OneLine",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": CONFIG.log_level},
+    "loggers": {
+        "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        # The SDK logs what it was asked at INFO, every call of it.
+        "mcp": {"level": "WARNING"},
+    },
+}

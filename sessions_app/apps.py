@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class SessionsConfig(AppConfig):
+    """Who is calling, for how long, how much; and the wire they call on."""
+
+    name = "sessions_app"
+    verbose_name = "People and sessions"
+
+    def ready(self) -> None:
+        from .permissions import make_groups
+
+        post_migrate.connect(make_groups, sender=self)

@@ -1,0 +1,57 @@
+"""How callers prove who they are: one file per kind of credential.
+
+Each kind has `authenticate(secret) -> Principal | None`: None says "not mine", and Unauthenticated
+is raised for "mine, but bad". Here only the order and the one-credential rule are decided.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+from sessions_app.exceptions import Refused, Unauthenticated
+from sessions_app.pool import identity_pool
+from sessions_app.principal import Principal
+from sessions_app.recent import Recent
+
+from . import api_key
+
+KINDS = (api_key.authenticate,)
+
+_recent: Recent[bytes, Principal] = Recent()
+
+
+async def authenticate(headers: Mapping[str, str]) -> Principal:
+    """The caller, from exactly one credential in lower-case `headers`.
+
+    Raises: Refused (400) for two, Unauthenticated (401) for none or a bad one.
+    """
+    secret = only_secret(headers)
+    # The cache never holds a usable secret, only what one hashes to.
+    key = sha256(secret.encode()).digest()
+    return _recent.get(key) or await _recent.read(key, lambda: identity_pool.run(lambda: identify(secret)))
+
+
+def only_secret(headers: Mapping[str, str]) -> str:
+    bearer = headers.get("authorization")
+    api_key_header = headers.get("x-api-key")
+    if bearer is not None and api_key_header is not None:
+        raise Refused("Send one credential, not two.")
+    if api_key_header is not None:
+        return api_key_header.strip()
+    if bearer is None:
+        raise Unauthenticated("no credential", is_bad=False)
+    scheme, _, secret = bearer.partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Unauthenticated("not a Bearer credential")
+    return secret.strip()
+
+
+def identify(secret: str) -> Principal:
+    for authenticate_kind in KINDS:
+        if (principal := authenticate_kind(secret)) is not None:
+            return principal
+    raise Unauthenticated("of no known kind")
+
+
+def forget() -> None:
+    """Read everyone anew. For what changed in this process."""
+    _recent.forget()

@@ -1,0 +1,57 @@
+"""What refuses a request before it reaches a tool. Translated to HTTP once, in `transport/http.py`."""
+
+from collections.abc import Sequence
+
+from mcp_types import INVALID_REQUEST, PARSE_ERROR
+
+Header = tuple[bytes, bytes]
+
+
+class Refused(Exception):
+    """An answer of `status` carrying a JSON-RPC error of `code`. The message is for the caller to read."""
+
+    status = 400
+    code = INVALID_REQUEST
+    headers: Sequence[Header] = ()
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: int | None = None,
+        data: object = None,
+        headers: Sequence[Header] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status or self.status
+        self.code = code or self.code
+        self.data = data
+        self.headers = headers or self.headers
+
+
+class Unparsable(Refused):
+    """The body is not one JSON value as RFC 8259 and RFC 7493 want it."""
+
+    code = PARSE_ERROR
+
+
+class Unauthenticated(Refused):
+    """No credential, or a bad one. All bad ones look alike; the reason is for the log."""
+
+    status = 401
+
+    def __init__(self, reason: str, *, is_bad: bool = True) -> None:
+        challenge = b'Bearer realm="concierge"' + (b', error="invalid_token"' if is_bad else b"")
+        super().__init__(
+            "The credential is not valid."
+            if is_bad
+            else "A credential is required: Authorization: Bearer <API key>.",
+            headers=[(b"www-authenticate", challenge)],
+        )
+        self.reason = reason
+
+
+class PreferenceRefused(ValueError):
+    """A preference that is too large, or one too many. The message is for its user."""

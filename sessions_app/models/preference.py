@@ -1,0 +1,71 @@
+import json
+from typing import Any, Self
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from sessions_app.exceptions import PreferenceRefused
+
+from .user import User
+
+LONGEST_KEY = 128
+LARGEST_VALUE = 16 * 1024
+MOST_KEYS = 256
+
+
+class PreferenceQuerySet(models.QuerySet["Preference"]):
+    def as_dict(self) -> dict[str, Any]:
+        return dict(self.order_by("key").values_list("key", "value"))
+
+    @transaction.atomic
+    def put(self, user_id: int, key: str, value: Any) -> None:
+        """Set one preference. A row a key: concurrent sets of different keys lose nothing.
+
+        Raises: PreferenceRefused for a key or a value that is too large, or a key too many.
+        """
+        check_size(key, value)
+        stored = {"value": models.JSONNull() if value is None else value, "updated_at": timezone.now()}
+        if not self.filter(user_id=user_id, key=key).update(**stored):
+            self.check_room(user_id, key)
+            self.update_or_create(user_id=user_id, key=key, defaults=stored)
+
+    def check_room(self, user_id: int, key: str) -> None:
+        """Whether the user may have `key` beside the others; inside a transaction, to whose end the answer holds.
+
+        Raises: PreferenceRefused.
+        """
+        # The user's row is the lock under which keys are counted; without it two could both be the last.
+        User.objects.select_for_update().get(pk=user_id)
+        if self.filter(user_id=user_id).exclude(key=key).count() >= MOST_KEYS:
+            raise PreferenceRefused(f"A user has at most {MOST_KEYS} preferences; delete one first.")
+
+    def of(self, user_id: int) -> Self:
+        return self.filter(user_id=user_id)
+
+
+class Preference(models.Model):
+    """One setting of one user: any JSON value under a key."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="preferences")
+    key = models.CharField(max_length=LONGEST_KEY)
+    value = models.JSONField(blank=True)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = PreferenceQuerySet.as_manager()
+
+    class Meta:
+        db_table = "sessions_preference"
+        ordering = ["user", "key"]
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="one_value_per_key")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+def check_size(key: str, value: Any) -> None:
+    """Raises: PreferenceRefused."""
+    if not 0 < len(key) <= LONGEST_KEY:
+        raise PreferenceRefused(f"A preference's key has 1 to {LONGEST_KEY} characters.")
+    size = len(json.dumps(value, ensure_ascii=False).encode())
+    if size > LARGEST_VALUE:
+        raise PreferenceRefused(f"A preference's value has at most {LARGEST_VALUE} bytes as JSON, not {size}.")

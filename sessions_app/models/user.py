@@ -1,0 +1,51 @@
+from django.contrib.auth.models import AbstractUser, Permission
+from django.db.models import Q, QuerySet
+
+
+class User(AbstractUser):
+    """A person or an agent. Ours from the first migration, so that it can grow."""
+
+    class Meta(AbstractUser.Meta):
+        db_table = "sessions_user"
+
+    @property
+    def role(self) -> str:
+        """The widest group, in the words of the seed: what a profile says and an operator reads."""
+        if self.is_superuser:
+            return "superuser"
+        names = sorted(self.groups.values_list("name", flat=True))
+        return ", ".join(names) or "none"
+
+    def permission_names(self) -> frozenset[str]:
+        """`app_label.codename` of all that this user may do now; empty if inactive. One query.
+
+        Read from the rows, not from Django's per-instance cache: authority is what the database says.
+        """
+        if not self.is_active:
+            return frozenset()
+        rows = Permission.objects.all()
+        if not self.is_superuser:
+            rows = rows.filter(Q(user=self) | Q(group__user=self))
+        names = rows.order_by().values_list("content_type__app_label", "codename")
+        return frozenset(f"{app_label}.{codename}" for app_label, codename in names)
+
+    def within_reach(self) -> QuerySet["User"]:
+        """Whom this user may change or speak for: himself, and whoever has no privilege that he lacks.
+
+        What an inactive user was granted counts as if he were active: he may be activated again.
+        """
+        everyone = User.objects.all()
+        if not self.is_active:
+            return everyone.none()
+        if self.is_superuser:
+            return everyone
+        mine = Permission.objects.filter(Q(user=self) | Q(group__user=self))
+        more = Permission.objects.exclude(pk__in=mine.order_by().values("pk"))
+        above = Q(is_superuser=True) | Q(user_permissions__in=more) | Q(groups__permissions__in=more)
+        if not self.is_staff:
+            above |= Q(is_staff=True)
+        return everyone.filter(Q(pk=self.pk) | ~Q(pk__in=everyone.filter(above).values("pk")))
+
+    def may_act_on(self, other: "User") -> bool:
+        """Whether `other` is within reach. One query."""
+        return self.within_reach().filter(pk=other.pk).exists()

@@ -1,0 +1,75 @@
+"""Bounded sets of threads that run Django code for the event loop.
+
+`sync_to_async` would run all callers one after another on one shared thread. Here they run side by
+side, each thread with a connection of its own (SQLite: kept open; PostgreSQL: borrowed from
+psycopg's pool for the job).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from django.conf import settings
+from django.db import close_old_connections, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+logger = logging.getLogger(__name__)
+
+
+class Pool:
+    """Threads for ORM code. Made on first use, so that a fork or a short command never starts one."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self._name = name
+        self._size = size
+        self._executor: ThreadPoolExecutor | None = None
+        self._connections: list[BaseDatabaseWrapper] = []
+
+    def submit[T](self, job: Callable[[], T]) -> "Future[T]":
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self._size, self._name, self._begin_thread)
+        return self._executor.submit(with_fresh_connections, job)
+
+    async def run[T](self, job: Callable[[], T]) -> T:
+        return await asyncio.wrap_future(self.submit(job))
+
+    def later(self, job: Callable[[], Any]) -> None:
+        """Run `job` off the reply's path. What it raises goes to the log."""
+        self.submit(job).add_done_callback(log_failure)
+
+    def close(self) -> None:
+        """Finish what was submitted, then end the threads and their connections."""
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=True)
+            while self._connections:
+                self._connections.pop().close()
+
+    def _begin_thread(self) -> None:
+        # A thread cannot be told to do something last, so whoever ends it closes its connections.
+        for connection in connections.all():
+            if connection.vendor == "sqlite":
+                # These threads stay, and their connections with them.
+                connection.settings_dict = {**connection.settings_dict, "CONN_MAX_AGE": None}
+            connection.inc_thread_sharing()
+            self._connections.append(connection)
+
+
+def with_fresh_connections[T](job: Callable[[], T]) -> T:
+    # Django does this around each HTTP request; its request signals never fire for MCP calls.
+    close_old_connections()
+    try:
+        return job()
+    finally:
+        close_old_connections()
+
+
+def log_failure(future: "Future[Any]") -> None:
+    if error := future.exception():
+        logger.error("A background job failed", exc_info=error)
+
+
+identity_pool = Pool("identity", settings.IDENTITY_THREADS)
+tool_pool = Pool("tools", settings.TOOL_THREADS)

@@ -1,0 +1,61 @@
+"""What the database said within the last second."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Hashable
+
+LIFETIME = 1.0
+"""Seconds. So long may a change made behind our back (raw SQL, another process) go unnoticed."""
+
+
+class Recent[K: Hashable, V]:
+    """A cache whose entries live a second, and which reads once however many ask at once.
+
+    Failures are not kept, so a refused caller is read again and the cache holds only real ones.
+    """
+
+    def __init__(self, *, lifetime: float = LIFETIME, most: int = 10_000) -> None:
+        self._lifetime = lifetime
+        self._most = most
+        self._entries: dict[K, tuple[float, V]] = {}
+        self._reading: dict[K, asyncio.Task[V]] = {}
+
+    def get(self, key: K) -> V | None:
+        entry = self._entries.get(key)
+        if entry is None or entry[0] < time.monotonic():
+            return None
+        return entry[1]
+
+    async def read(self, key: K, reader: Callable[[], Awaitable[V]]) -> V:
+        """The value for `key`, read by one of those who wait for it and shared with the others."""
+        task = self._reading.get(key)
+        if task is None:
+            task = asyncio.ensure_future(self._read(key, reader))
+            self._reading[key] = task
+            task.add_done_callback(lambda done: self._finish(key, done))
+        # Shielded: one caller who leaves must not fail the others.
+        return await asyncio.shield(task)
+
+    async def _read(self, key: K, reader: Callable[[], Awaitable[V]]) -> V:
+        # The lifetime counts from before the read: what is older than a second is never served.
+        until = time.monotonic() + self._lifetime
+        value = await reader()
+        self._make_room()
+        self._entries[key] = (until, value)
+        return value
+
+    def _finish(self, key: K, done: "asyncio.Task[V]") -> None:
+        self._reading.pop(key, None)
+        if not done.cancelled():
+            done.exception()  # seen: each waiter gets it through its shield
+
+    def _make_room(self) -> None:
+        if len(self._entries) < self._most:
+            return
+        now = time.monotonic()
+        self._entries = {key: entry for key, entry in self._entries.items() if entry[0] >= now}
+        while len(self._entries) >= self._most:
+            self._entries.pop(next(iter(self._entries)))
+
+    def forget(self) -> None:
+        self._entries.clear()

@@ -1,0 +1,136 @@
+"""MCP over HTTP, revision 2026-07-28: one POST, one answer.
+
+    guard → authenticate → session → (authorize → validate → execute → record) → reply
+
+The part in brackets is the gate's, in `tools_app`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from channels.consumer import AsyncConsumer
+from django.db import Error as DatabaseFailure
+from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS
+from mcp.shared.jsonrpc_dispatcher import handler_exception_to_error_data
+from mcp_types import INTERNAL_ERROR, ErrorData
+
+from sessions_app.call import Call
+from sessions_app.credentials import authenticate
+from sessions_app.exceptions import Refused, Unauthenticated
+
+from .envelope import Client, read_client
+from .exchange import Exchange, Receive, Send, respond
+from .guard import ClientLeft, Guard, accepts, read_body
+from .jsonrpc import Message, error, parse
+from .kernel import HostedServer, result_of
+from .presence import peer_address, session_of
+
+logger = logging.getLogger(__name__)
+
+LISTEN = "subscriptions/listen"
+STREAM_IS_RECHECKED_EVERY = 2.0  # seconds
+
+
+class McpHttpConsumer(AsyncConsumer):
+    """Hosts an MCP server on a route. Reads the wire itself: see docs/why.md."""
+
+    def __init__(self, *, server: HostedServer, guard: Guard) -> None:
+        self.server = server
+        self.guard = guard
+
+    async def __call__(self, scope: Any, receive: Receive, send: Any) -> None:
+        message: Message | None = None
+        try:
+            headers = self.guard.check(scope)
+            message = parse(await read_body(headers, receive))
+            principal = await authenticate(headers)
+            if message.id is None:
+                # Nothing on this wire is for a notification to do: a client cancels by closing its stream.
+                await respond(send, 202, None)
+                return
+            client = read_client(message, headers)
+            exchange = open_exchange(message, headers, receive, send)
+            session = await session_of(principal, client, headers, scope)
+        except ClientLeft:
+            return
+        except Refused as refusal:
+            note(refusal, scope)
+            await refuse(send, refusal, message)
+            return
+        except DatabaseFailure:
+            logger.exception("The database did not say who calls")
+            await refuse(send, unavailable(), message)
+            return
+        call = Call(principal, session, headers, exchange)
+        if message.method == LISTEN:
+            exchange.accompany(cut_when_refused(exchange, headers))
+        await exchange.serve(self.answer(call, client, message))
+
+    async def answer(self, call: Call, client: Client, message: Message) -> None:
+        try:
+            result = await result_of(self.server, call, client, message)
+        except Exception as exception:  # noqa: BLE001 (the edge: whatever a handler raises becomes a JSON-RPC error)
+            await call.exchange.reply(*failure(exception, message))
+        else:
+            await call.exchange.reply({"jsonrpc": "2.0", "id": message.id, "result": result})
+
+
+def open_exchange(message: Message, headers: Mapping[str, str], receive: Receive, send: Send) -> Exchange:
+    accepts_stream = accepts(headers, "text/event-stream")
+    if message.method == LISTEN and not accepts_stream:
+        raise Refused("A subscription is a stream: Accept must include text/event-stream.", status=406)
+    meta = (message.params or {}).get("_meta") or {}
+    return Exchange(
+        receive,
+        send,
+        message.id or 0,
+        progress_token=meta.get("progressToken"),
+        accepts_stream=accepts_stream,
+    )
+
+
+async def cut_when_refused(exchange: Exchange, headers: Mapping[str, str]) -> None:
+    """An open stream is authority that lasts: ask again whether its credential still holds."""
+    while True:
+        await asyncio.sleep(STREAM_IS_RECHECKED_EVERY)
+        try:
+            await authenticate(headers)
+        except Refused:
+            exchange.cut()
+            return
+        except DatabaseFailure:
+            logger.warning("The database did not say whether an open stream may go on")
+
+
+def failure(exception: Exception, message: Message) -> tuple[dict[str, Any], int]:
+    """The JSON-RPC error for what a handler raised, and its HTTP status. Crash text stays in the log."""
+    data = handler_exception_to_error_data(exception)
+    if data is None:
+        logger.error("%s crashed", message.method, exc_info=exception)
+        data = ErrorData(code=INTERNAL_ERROR, message="Internal server error")
+    body = {"jsonrpc": "2.0", "id": message.id, "error": error(data.code, data.message, data.data)}
+    return body, ERROR_CODE_HTTP_STATUS.get(data.code, 200)
+
+
+async def refuse(send: Send, refusal: Refused, message: Message | None) -> None:
+    body = {
+        "jsonrpc": "2.0",
+        "id": message.id if message else None,
+        "error": error(refusal.code, refusal.message, refusal.data),
+    }
+    await respond(send, refusal.status, body, list(refusal.headers))
+
+
+def unavailable() -> Refused:
+    return Refused(
+        "The database is not available.", status=503, code=INTERNAL_ERROR, headers=[(b"retry-after", b"1")]
+    )
+
+
+def note(refusal: Refused, scope: Mapping[str, Any]) -> None:
+    if isinstance(refusal, Unauthenticated):
+        logger.warning("Refused a caller from %s: %s", peer_address(scope), refusal.reason)
+    else:
+        logger.info("Refused a request from %s: %s", peer_address(scope), refusal.message)

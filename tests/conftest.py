@@ -1,0 +1,168 @@
+"""alice owns things, bob is her teammate, charlie is an outsider: a user in no group."""
+
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+from asgiref.sync import SyncToAsync
+from django.contrib.auth.models import Group
+from django.db import connection, connections
+from django.test.utils import setup_databases, teardown_databases
+
+from sessions_app import credentials
+from sessions_app.models import ApiKey, User
+from sessions_app.permissions import ADMINISTRATORS, EVERYONE, MEMBERS
+from sessions_app.pool import identity_pool, tool_pool
+from sessions_app.transport import presence
+from tests.services import FIND, is_required
+from tests.wire import Wire
+from tools_app.models import ToolCall
+from tools_app.recorder import recorder
+
+Grants = dict[str, list[int]]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:
+    """On PostgreSQL only what reads or writes a database is run: the rest cannot turn out otherwise."""
+    if connection.vendor == "postgresql":
+        kept = [item for item in items if "db_for_threads" in item.fixturenames]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for service, find in FIND.items():
+        if item.get_closest_marker(service) and find() is None:
+            message = f"{service} does not answer"
+            if is_required(service):
+                pytest.fail(f"{message}, and CONCIERGE_REQUIRE asks for it")
+            pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
+    """The test database, for the whole run. pytest-django's own makes one only for its own marks."""
+    with django_db_blocker.unblock():
+        databases = setup_databases(verbosity=0, interactive=False)
+    yield
+    # Every thread lets go of it before it is dropped: the pools', and the one behind the async ORM.
+    tool_pool.close()
+    identity_pool.close()
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+    with django_db_blocker.unblock():
+        if connection.vendor == "postgresql":
+            connection.close_pool()  # type: ignore[attr-defined]
+        teardown_databases(databases, verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def nobody_remembered() -> Iterator[None]:
+    """Databases are emptied between tests, and ids begin anew; what was read before must not answer."""
+    yield
+    credentials.forget()
+    presence.forget()
+
+
+@pytest.fixture(scope="session")
+def grants_that_ship(django_db_setup: None, django_db_blocker: Any) -> Grants:
+    with django_db_blocker.unblock():
+        return read_grants()
+
+
+@pytest.fixture
+def db_for_threads(grants_that_ship: Grants, django_db_blocker: Any) -> Iterator[None]:
+    """Rows that pool threads see, because they are committed; afterwards they are deleted.
+
+    pytest-django's `transactional_db` would empty and refill every table, a tenth of a second a test.
+    """
+    with django_db_blocker.unblock():
+        yield
+        User.objects.all().delete()
+        ToolCall.objects.all().delete()
+        Group.objects.exclude(name__in=EVERYONE).delete()
+        if read_grants() != grants_that_ship:
+            for name, permissions in grants_that_ship.items():
+                Group.objects.get(name=name).permissions.set(permissions)
+
+
+def read_grants() -> Grants:
+    return {
+        group.name: sorted(permission.pk for permission in group.permissions.all())
+        for group in Group.objects.prefetch_related("permissions")
+    }
+
+
+@pytest.fixture
+async def recorded() -> AsyncIterator[Callable[[], Any]]:
+    """Write what the recorder still holds, so that a test can read the record."""
+    yield recorder.drain
+    await recorder.drain()
+
+
+def make_user(name: str, *groups: str) -> User:
+    user = User.objects.create_user(name, f"{name}@example.com", "correct horse")
+    user.groups.add(*Group.objects.filter(name__in=groups))
+    return user
+
+
+@pytest.fixture
+def alice(db_for_threads: None) -> User:
+    return make_user("alice", MEMBERS)
+
+
+@pytest.fixture
+def bob(db_for_threads: None) -> User:
+    return make_user("bob", MEMBERS)
+
+
+@pytest.fixture
+def charlie(db_for_threads: None) -> User:
+    return make_user("charlie")
+
+
+@pytest.fixture
+def admin(db_for_threads: None) -> User:
+    return make_user("admin", ADMINISTRATORS)
+
+
+def key_for(user: User, **kwargs: Any) -> str:
+    return ApiKey.mint(user, f"{user.username}'s key", **kwargs)[1].value
+
+
+@pytest.fixture
+async def wire(alice: User, recorded: Any) -> Wire:
+    """alice's client."""
+    return await wire_for(alice)
+
+
+async def wire_for(user: User, **kwargs: Any) -> Wire:
+    return Wire(await identity_pool.run(lambda: key_for(user, **kwargs)))
+
+
+class Served(uvicorn.Server):
+    """The application on a real socket, in a thread of this process."""
+
+    url = ""
+
+    def install_signal_handlers(self) -> None:
+        """Signals are pytest's."""
+
+
+@pytest.fixture
+def served(db_for_threads: None) -> Iterator[str]:
+    """The URL of a real uvicorn with the real application on the test database."""
+    config = uvicorn.Config(
+        "project.asgi:application", host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off",
+        timeout_graceful_shutdown=2, http="httptools", loop="uvloop", proxy_headers=False,
+    )  # fmt: skip
+    server = Served(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()

@@ -1,0 +1,137 @@
+"""An operator in a real browser: a key from making it to revoking it, with nothing for the console to say."""
+
+import time
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from sessions_app.models import Preference, User
+from tests.control_room import make_superuser
+from tests.services import browser_path
+from tests.wire import Wire
+
+pytestmark = [pytest.mark.browser, pytest.mark.process]
+
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+
+
+@pytest.fixture
+def browser(served: str, alice: User) -> Iterator[Browser]:
+    """After everybody is there: while Playwright runs, its loop keeps the ORM from this thread."""
+    make_superuser()
+    Preference.objects.put(alice.pk, "nothing", None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, served: str, complaints: list[str]) -> Page:
+    """An empty tab. What its console, its scripts and its requests complain of is noted."""
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.set_default_timeout(5000)
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(f"{page.url}: {message.text}")
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+    page.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
+    return page
+
+
+def sign_in(page: Page, origin: str) -> None:
+    page.goto(f"{origin}/")
+    page.get_by_label("Username:").fill("operator")
+    page.get_by_label("Password:").fill("correct horse")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Control room")).to_be_visible()
+
+
+def make_key(page: Page) -> str:
+    page.get_by_role("link", name="API keys").first.click()
+    page.get_by_role("link", name="Add API key").click()
+    page.get_by_label("Owner:").select_option(label="alice")
+    page.get_by_label("Name:").fill("laptop")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("heading", name="Your new API key")).to_be_visible()
+    return page.locator("#secret").inner_text()
+
+
+def revoke_key(page: Page, origin: str) -> None:
+    page.goto(f"{origin}/admin/sessions_app/apikey/")
+    page.get_by_label("Select this object for an action - laptop").check()
+    page.get_by_label("Action:").select_option(label="Revoke the selected API keys")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_text("Revoked: 1.")).to_be_visible()
+
+
+def status_of(origin: str, key: str) -> int:
+    wire = Wire(key)
+    message = wire.request("tools/list")
+    headers = wire.headers(message) | {"host": origin.partition("//")[2]}
+    return httpx2.post(f"{origin}/mcp", json=message, headers=headers).status_code
+
+
+def test_a_key_is_made_copied_used_and_revoked(page: Page, served: str, complaints: list[str]) -> None:
+    sign_in(page, served)
+
+    secret = make_key(page)
+    for button, source in (("Copy", "#secret"), ("Copy", "#claude-code")):
+        page.locator(f"{source} + button", has_text=button).click()
+        expect(page.locator(f"{source} + button")).to_have_text("Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == page.locator(source).inner_text()
+    assert secret in page.locator("#claude-code").inner_text()
+    assert status_of(served, secret) == 200
+
+    page.reload()  # sends the form again
+    expect(page.get_by_text("alice has a key of that name.")).to_be_visible()
+    assert secret not in page.content()
+
+    revoke_key(page, served)
+    deadline = time.monotonic() + 5
+    while (status := status_of(served, secret)) == 200 and time.monotonic() < deadline:
+        pass
+    assert status == 401
+    assert complaints == []
+
+
+def test_every_form_works_under_the_policy(page: Page, served: str, complaints: list[str]) -> None:
+    sign_in(page, served)
+    for model in ("apikey", "session", "user", "preference"):
+        page.goto(f"{served}/admin/sessions_app/{model}/")
+    page.get_by_role("link", name="nothing").click()
+    page.get_by_label("Value:").fill('{"a": null}')
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was changed successfully")).to_be_visible()
+    expect(page.locator("td.field-shown_value")).to_have_text('{"a": null}')
+
+    make_key(page)
+    page.get_by_role("button", name="I have saved it").click()
+    page.get_by_role("link", name="laptop").first.click()
+    page.get_by_role("button", name="Choose a date").click()  # Django's calendar
+    page.get_by_role("button", name="Tomorrow").click()
+    page.get_by_label("Name:").fill("desktop")
+    page.get_by_label("Name:").press("Enter")  # saves, though the action's button comes first
+    expect(page.get_by_role("link", name="desktop", exact=True)).to_be_visible()
+
+    page.goto(f"{served}/admin/sessions_app/user/")
+    page.get_by_role("link", name="alice", exact=True).click()
+    page.locator("#id_groups_from").select_option(label="Administrators")
+    page.locator("#id_groups_add").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("row", name="alice").locator("td.field-group_names")).to_have_text(
+        "Administrators, Members"
+    )
+    page.get_by_role("button", name="Toggle theme").first.click()
+    assert complaints == []

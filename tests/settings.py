@@ -1,0 +1,25 @@
+"""The project's own settings on a throw-away data directory, with a small shop of tools to call."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+if "CONCIERGE_DATA_DIR" not in os.environ:
+    os.environ["CONCIERGE_DATA_DIR"] = tempfile.mkdtemp(prefix="concierge-tests-")
+    atexit.register(shutil.rmtree, os.environ["CONCIERGE_DATA_DIR"], ignore_errors=True)
+
+from project.settings import *  # noqa: F403
+from project.settings import CONFIG, DATABASES, INSTALLED_APPS, LOGGING
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.shop"]
+# Hashing is slow on purpose; signing in is not what most tests are about.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# One for each of pytest-xdist's processes.
+TEST_DATABASE = f"test_concierge_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file, because pool threads cannot share a database in memory.
+    TEST_DATABASE = str(CONFIG.data_dir / f"{TEST_DATABASE}.sqlite3")
+DATABASES["default"]["TEST"] = {"NAME": TEST_DATABASE}
+# Quiet: what is logged is for caplog, which listens at the root.
+LOGGING = {"version": 1, "disable_existing_loggers": False}  # noqa: F811

@@ -1,0 +1,188 @@
+"""A shop for tests: tools, resources and prompts of every shape that the gate has to take."""
+
+import asyncio
+import time
+from threading import Event
+from typing import Annotated, Any
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.resolve import Elicit, Resolve
+from pydantic import BaseModel, Field
+
+from sessions_app.models import Preference
+from sessions_app.permissions import ADMINISTRATORS, EVERYONE
+from tools_app.context import ABSENT, CurrentPrincipal, CurrentProgress, optional
+from tools_app.exceptions import ToolError
+from tools_app.registry import completion, prompt, resource, tool
+
+finished: list[str] = []
+"""What ran to its end, for tests of what must not."""
+SECRET = "hunter2-in-the-crash"
+
+
+class Order(BaseModel):
+    number: int
+    item: str
+
+    def to_markdown(self) -> str:
+        return f"**Order {self.number}**: {self.item}"
+
+
+@tool("echo", groups=EVERYONE, read_only=True)
+async def echo(text: str) -> str:
+    """Say it back."""
+    return text
+
+
+@tool("any-value", groups=EVERYONE, read_only=True)
+async def any_value(value: Any = optional()) -> dict[str, Any]:
+    """Say what arrived, and whether anything did."""
+    return {"absent": value is ABSENT, "value": None if value is ABSENT else value}
+
+
+@tool("typed", groups=EVERYONE, read_only=True)
+async def typed(number: int, tags: list[str], flag: bool = False, note: str | None = None) -> str:
+    """Take exact types."""
+    return repr((number, tags, flag, note))
+
+
+@tool("order", groups=EVERYONE, read_only=True)
+def order(number: int) -> Order:
+    """Find an order."""
+    return Order(number=number, item="tea")
+
+
+@tool("restock", groups=[ADMINISTRATORS])
+def restock() -> str:
+    """Hidden from all but administrators."""
+    return "restocked"
+
+
+@tool("close-shop", permission="sessions_app.delete_user", destructive=True)
+def close_shop() -> str:
+    """Needs a permission that exists already."""
+    return "closed"
+
+
+@tool("crash", groups=EVERYONE, read_only=True)
+async def crash() -> str:
+    """Fail in a way that nobody foresaw."""
+    raise RuntimeError(SECRET)
+
+
+@tool("refuse", groups=EVERYONE)
+def refuse(*, principal: CurrentPrincipal) -> str:
+    """Write, then fail in a way that was foreseen."""
+    Preference.objects.put(principal.user_id, "refused", 1)
+    raise ToolError("Out of tea")
+
+
+slow_write_left = Event()
+
+
+@tool("slow-write", groups=EVERYONE, timeout=0.2)
+def slow_write(seconds: float, *, principal: CurrentPrincipal) -> str:
+    """Write, and take too long."""
+    Preference.objects.put(principal.user_id, "slow", seconds)
+    try:
+        time.sleep(seconds)
+    finally:
+        slow_write_left.set()
+    return "written"
+
+
+@tool("wait", groups=EVERYONE, read_only=True, timeout=5)
+async def wait(seconds: float, name: str = "wait") -> str:
+    """Take a while."""
+    await asyncio.sleep(seconds)
+    finished.append(name)
+    return "waited"
+
+
+@tool("brief", groups=EVERYONE, read_only=True, timeout=0.1)
+async def brief() -> str:
+    """Take longer than allowed."""
+    await asyncio.sleep(5)
+    return "never"
+
+
+gate_open = Event()
+
+
+@tool("block", groups=EVERYONE, read_only=True, timeout=5)
+def block() -> str:
+    """Hold a pool thread until the test lets go."""
+    gate_open.wait(5)
+    return "released"
+
+
+@tool("count", groups=EVERYONE, read_only=True)
+async def count(to: int, ctx: Context[Any, Any]) -> str:
+    """Count aloud."""
+    for number in range(1, to + 1):
+        await ctx.report_progress(number, to, f"at {number}")
+    return f"counted to {to}"
+
+
+@tool("count-in-thread", groups=EVERYONE, read_only=True)
+def count_in_thread(to: int, *, progress: CurrentProgress) -> str:
+    """Count aloud, from a pool thread."""
+    for number in range(1, to + 1):
+        progress(number, to)
+    return f"counted to {to}"
+
+
+@tool("by-region", groups=EVERYONE, read_only=True)
+async def by_region(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
+    """Mirror an argument into a header."""
+    return region
+
+
+class Confirmation(BaseModel):
+    sure: bool
+
+
+async def confirm() -> Elicit[Confirmation]:
+    return Elicit("Really?", Confirmation)
+
+
+@tool("ask", groups=EVERYONE, read_only=True)
+async def ask(text: str, confirmation: Annotated[Confirmation, Resolve(confirm)]) -> str:
+    """Ask before answering."""
+    return f"{text}: {'yes' if confirmation.sure else 'no'}"
+
+
+@resource("shop://menu", name="menu", groups=EVERYONE, mime_type="application/json")
+def menu() -> dict[str, Any]:
+    """What there is."""
+    return {"tea": 3}
+
+
+@resource("shop://items/{item}", name="item", groups=EVERYONE)
+def item(item: str, *, principal: CurrentPrincipal) -> str:
+    """One item."""
+    return f"{item} for {principal.username}"
+
+
+@resource("shop://ledger", name="ledger", groups=[ADMINISTRATORS])
+def ledger() -> bytes:
+    """Not for everybody."""
+    return b"\x00\x01"
+
+
+@prompt("suggest", groups=EVERYONE)
+def suggest(drink: Annotated[str, Field(description="What you like")], mood: str = "calm") -> str:
+    """Suggest a drink."""
+    return f"Suggest something like {drink} for someone {mood}."
+
+
+@prompt("audit", groups=[ADMINISTRATORS])
+def audit() -> str:
+    """Not for everybody."""
+    return "Audit the shop."
+
+
+@completion("suggest", "drink")
+def drinks(value: str) -> list[str]:
+    """Drinks that start so."""
+    return [drink for drink in ("tea", "tonic", "coffee") if drink.startswith(value)]

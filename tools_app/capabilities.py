@@ -1,0 +1,163 @@
+"""The nouns that a server offers: tools, resources, prompts, completions."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import mcp_types as types
+from mcp.shared.inbound import x_mcp_header_map
+from mcp.shared.uri_template import UriTemplate
+
+from sessions_app.principal import Principal
+
+from .function import Function
+from .models import ToolCall
+
+LONGEST_NAME = 90
+"""Characters; the name is part of a permission's codename, of which Django allows 100."""
+
+
+class Capability:
+    """Something that some callers may use. One permission decides who, and that alone."""
+
+    kind = ""
+    verb = ""
+
+    def __init__(
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        groups: Iterable[str] | None,
+        permission: str | None,
+        *,
+        title: str | None,
+        timeout: float,
+        structured: bool | None = None,
+    ) -> None:
+        if (groups is None) == (permission is None):
+            raise TypeError(f"{name}: say who may use it, with groups= or with permission=")
+        if len(name) > LONGEST_NAME:
+            raise ValueError(f"{name}: a name has at most {LONGEST_NAME} characters")
+        if isinstance(groups, str):
+            raise TypeError(f"{name}: groups= takes several names, not one string")
+        self.name = name
+        self.title = title
+        self.timeout = timeout
+        self.groups = tuple(groups or ())
+        self.owns_permission = permission is None
+        self.permission = permission or f"{ToolCall._meta.app_label}.{self.codename}"
+        self.function = Function(fn, name, structured=structured)
+
+    @property
+    def codename(self) -> str:
+        return f"{self.verb}_{self.name}"
+
+    @property
+    def permission_label(self) -> str:
+        return f"Can {self.verb} {self.name}"
+
+    @property
+    def description(self) -> str:
+        return self.function.description
+
+    @property
+    def writes(self) -> bool:
+        """Whether it runs in a transaction together with its record."""
+        return False
+
+    def is_open_to(self, principal: Principal) -> bool:
+        return principal.may(self.permission)
+
+
+class Tool(Capability):
+    kind = "tool"
+    verb = "call"
+
+    def __init__(self, *args: Any, annotations: types.ToolAnnotations, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.annotations = annotations
+        if self.function.is_async and self.writes:
+            raise TypeError(f"{self.name}: an async tool may only read, so it needs read_only=True")
+        self.has_header_arguments = bool(x_mcp_header_map(self.function.input_schema))
+        self.wire = dump(
+            types.Tool(
+                name=self.name,
+                title=self.title,
+                description=self.description,
+                input_schema=self.function.input_schema,
+                output_schema=self.function.metadata.output_schema,
+                annotations=annotations,
+            )
+        )
+
+    @property
+    def writes(self) -> bool:
+        return not self.annotations.read_only_hint
+
+
+class Resource(Capability):
+    kind = "resource"
+    verb = "read"
+
+    def __init__(self, *args: Any, uri: str, mime_type: str, **kwargs: Any) -> None:
+        super().__init__(*args, structured=False, **kwargs)
+        self.uri = uri
+        self.mime_type = mime_type
+        self.is_template = UriTemplate.is_template(uri)
+        self._template = UriTemplate.parse(uri)
+        described: dict[str, Any] = {
+            "name": self.name,
+            "title": self.title,
+            "description": self.description,
+            "mime_type": mime_type,
+        }
+        self.wire = dump(
+            types.ResourceTemplate(uri_template=uri, **described)
+            if self.is_template
+            else types.Resource(uri=uri, **described)
+        )
+
+    def match(self, uri: str) -> dict[str, Any] | None:
+        """The template's variables in `uri`; None if it is another resource's."""
+        if not self.is_template:
+            return {} if uri == self.uri else None
+        return self._template.match(uri)
+
+
+class Prompt(Capability):
+    kind = "prompt"
+    verb = "use"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, structured=False, **kwargs)
+        schema = self.function.input_schema
+        self.wire = dump(
+            types.Prompt(
+                name=self.name,
+                title=self.title,
+                description=self.description,
+                arguments=[
+                    types.PromptArgument(
+                        name=name,
+                        description=about.get("description"),
+                        required=name in schema.get("required", ()),
+                    )
+                    for name, about in schema["properties"].items()
+                ],
+            )
+        )
+
+
+class Completion:
+    """Suggestions for one argument. Open to whoever may use what the argument belongs to."""
+
+    writes = False
+    timeout = 5.0
+
+    def __init__(self, name: str, fn: Callable[..., Any]) -> None:
+        self.name = name
+        self.function = Function(fn, name, structured=False)
+
+
+def dump(model: Any) -> dict[str, Any]:
+    wire: dict[str, Any] = model.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return wire

@@ -1,0 +1,72 @@
+"""What a tool may ask for. Annotate a keyword parameter; callers never see it, let alone set it.
+
+@tool("whoami", groups=EVERYONE, read_only=True)
+def whoami(*, principal: CurrentPrincipal) -> str:
+    return principal.username
+"""
+
+import asyncio
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Annotated, Any
+
+from mcp.server.context import ServerRequestContext
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.resolve import Resolve
+from pydantic import Field
+
+from sessions_app.call import Call
+from sessions_app.models import Session
+from sessions_app.principal import Principal
+
+
+def call_of(ctx: ServerRequestContext[Any, Call]) -> Call:
+    """The call that the transport put into the SDK's context."""
+    assert ctx.request is not None  # noqa: S101 (every transport of ours does)
+    return ctx.request
+
+
+class FromCall(Resolve):
+    """Filled from the call itself. The gate takes it directly; for the SDK it is an ordinary resolver."""
+
+    def __init__(self, take: Callable[[Call], Any]) -> None:
+        async def resolver(ctx: Context[Any, Any]) -> Any:
+            return take(call_of(ctx.request_context))
+
+        super().__init__(resolver)
+        self.take = take
+
+
+class Progress:
+    """Tells the client how far the call is; from any thread. Without effect if it did not ask."""
+
+    def __init__(self, call: Call) -> None:
+        self._exchange = call.exchange
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        self._loop.call_soon_threadsafe(self._exchange.progress_soon, progress, total, message)
+
+
+CurrentCall = Annotated[Call, FromCall(lambda call: call)]
+CurrentPrincipal = Annotated[Principal, FromCall(attrgetter("principal"))]
+CurrentSession = Annotated[Session, FromCall(attrgetter("session"))]
+CurrentProgress = Annotated[Progress, FromCall(Progress)]
+
+
+class Absent:
+    """What an optional argument is when the caller did not send it, where `null` is a value of its own."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = Absent()
+
+
+def optional() -> Any:
+    """A default that tells absent from null: `value: Any = optional()`, then `if value is ABSENT`."""
+    return Field(default_factory=lambda: ABSENT)

@@ -1,0 +1,50 @@
+"""What a call can fail with. The message of each is for the caller; anything else raised is a crash."""
+
+from mcp.server.mcpserver.exceptions import ToolError as SdkToolError
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
+
+from .models import ToolCall
+
+Outcome = ToolCall.Outcome
+
+
+class ToolError(SdkToolError):
+    """A failure that a tool foresaw. The model reads the text, and what the tool wrote is rolled back."""
+
+    outcome = Outcome.ERROR
+
+
+class InvalidArguments(ToolError):
+    """The arguments do not fit the input schema. An error result, so that the model can mend them (SEP-1303)."""
+
+    outcome = Outcome.INVALID
+
+
+class TimedOut(ToolError):
+    outcome = Outcome.TIMEOUT
+
+
+class Crashed(ToolError):
+    """Something unforeseen. Only the id leaves the server; it finds the traceback in the log."""
+
+    outcome = Outcome.CRASHED
+
+    def __init__(self, name: str, error_id: str) -> None:
+        super().__init__(f"{name} failed unexpectedly. Error id: {error_id}")
+        self.error_id = error_id
+
+
+class NotFound(MCPError):
+    """Unknown, or hidden from this caller: the same answer, byte for byte."""
+
+    def __init__(self, kind: str, name: str, **data: str) -> None:
+        super().__init__(INVALID_PARAMS, f"Unknown {kind}: {name}", data or None)
+
+
+class Failed(MCPError):
+    """A prompt, resource or completion that failed: these have no error results, only protocol errors."""
+
+    def __init__(self, failure: SdkToolError) -> None:
+        is_callers = isinstance(failure, InvalidArguments)
+        super().__init__(INVALID_PARAMS if is_callers else INTERNAL_ERROR, str(failure))

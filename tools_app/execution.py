@@ -1,0 +1,84 @@
+"""Running a bound function: on the pool or on the loop, within its time, and undone if it is given up."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+
+from django.db import transaction
+
+from sessions_app.deadline import Deadline
+from sessions_app.pool import tool_pool
+
+from .exceptions import TimedOut
+
+
+class GivenUp(Exception):
+    """The caller left or the time is over. Raised inside the transaction, so that it rolls back."""
+
+
+class Job[T]:
+    """Synchronous work on a pool thread, which may be given up until the moment it commits.
+
+    Whoever comes first decides, under a lock: so a call that was reported as stopped has changed
+    nothing, and one that has changed something is reported as done.
+    """
+
+    def __init__(self, work: Callable[[], T], *, writes: bool) -> None:
+        self._work = work
+        self._writes = writes
+        self._lock = threading.Lock()
+        self._is_given_up = False
+        self._is_committing = False
+
+    def __call__(self) -> T:
+        if self._is_given_up:
+            raise GivenUp
+        if not self._writes:
+            return self._work()
+        with transaction.atomic():
+            result = self._work()
+            self._commit()
+        return result
+
+    def _commit(self) -> None:
+        with self._lock:
+            if self._is_given_up:
+                raise GivenUp
+            self._is_committing = True
+
+    def give_up(self) -> bool:
+        """False if it is too late: the work is being committed."""
+        with self._lock:
+            self._is_given_up = not self._is_committing
+            return self._is_given_up
+
+
+async def run_on_pool[T](job: Job[T], timeout: float) -> T:
+    """Raises: TimedOut after `timeout` seconds, unless the job is committing by then."""
+    running = asyncio.wrap_future(tool_pool.submit(job))
+    try:
+        await asyncio.wait((running,), timeout=timeout)
+    except asyncio.CancelledError:
+        job.give_up()
+        # Nobody awaits it any more; what it raises later is not news.
+        running.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise
+    if not running.done() and job.give_up():
+        running.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise stopped_after(timeout)
+    return await running
+
+
+async def run_on_loop[T](work: Awaitable[T], timeout: float) -> T:
+    """Raises: TimedOut. A TimeoutError of the work's own passes through."""
+    try:
+        async with Deadline(timeout) as limit:
+            return await work
+    except TimeoutError:
+        if limit.has_passed:
+            raise stopped_after(timeout) from None
+        raise
+
+
+def stopped_after(seconds: float) -> TimedOut:
+    return TimedOut(f"Stopped after {seconds:g} seconds; nothing was changed.")

@@ -1,0 +1,112 @@
+"""The one way to a function: authorize → validate → execute → record.
+
+Tools, resources, prompts and completions take it alike, whatever the transport. A caller who may not
+use a thing gets the answer for a thing that does not exist.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NoReturn
+
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError
+from mcp.server.mcpserver.exceptions import ToolError as SdkToolError
+from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import InboundLadderRejection, validate_mcp_param_headers
+from mcp_types import InputRequiredResult
+
+from sessions_app.call import Call
+
+from .capabilities import Capability, Completion, Tool
+from .exceptions import Crashed, NotFound, Outcome, ToolError
+from .execution import Job, run_on_loop, run_on_pool
+from .recorder import Entry, Recorder
+
+logger = logging.getLogger(__name__)
+
+Offered = Capability | Completion
+Resolve = Callable[[dict[str, Any]], Awaitable[dict[str, Any] | InputRequiredResult]]
+Convert = Callable[[Any], dict[str, Any]]
+
+
+def check_header_arguments(tool: Tool, call: Call, arguments: Mapping[str, Any]) -> None:
+    """`Mcp-Param-*` headers agree with the arguments they mirror. Raises: MCPError (-32020).
+
+    Only for a tool that the caller may see: a mismatch must not tell that a hidden one exists.
+    """
+    if tool.has_header_arguments:
+        rejection = validate_mcp_param_headers(tool.function.input_schema, arguments, call.headers)
+        if isinstance(rejection, InboundLadderRejection):
+            raise MCPError(rejection.code, rejection.message, rejection.data)
+
+
+class Gate:
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def authorize[C: Capability](self, capability: C | None, call: Call, kind: str, name: str, **data: str) -> C:
+        """The capability, if there is one and this caller may use it. Raises: NotFound, after recording it."""
+        if capability is None or not capability.is_open_to(call.principal):
+            self._recorder.add(Entry(call.principal, call.session, name, time.time(), Outcome.REFUSED))
+            raise NotFound(kind, name, **data)
+        return capability
+
+    async def run(
+        self,
+        call: Call,
+        offered: Offered,
+        arguments: Mapping[str, Any],
+        convert: Convert,
+        resolve: Resolve | None = None,
+    ) -> dict[str, Any] | InputRequiredResult:
+        """Validate, execute and record one authorized call; what it returned, converted for the wire.
+
+        Raises: ToolError (foreseen, invalid, timed out, crashed), MCPError (the function wants that one).
+        """
+        entry = Entry(call.principal, call.session, offered.name, time.time())
+        try:
+            kwargs = offered.function.bind(call, arguments)
+            if resolve is not None:
+                resolved = await resolve(kwargs)
+                if isinstance(resolved, InputRequiredResult):
+                    return resolved
+                kwargs = resolved
+            return await self._execute(offered, kwargs, convert, entry)
+        except asyncio.CancelledError:
+            entry.outcome = Outcome.CANCELLED
+            raise
+        except (MCPError, ResourceNotFoundError):
+            entry.outcome = Outcome.ERROR
+            raise
+        except SdkToolError as error:
+            entry.outcome = error.outcome if isinstance(error, ToolError) else Outcome.ERROR
+            raise
+        except Exception as exception:  # noqa: BLE001 (the edge of what tool authors wrote)
+            self._crash(offered, entry, exception)
+        finally:
+            self._recorder.add(entry)
+
+    async def _execute(
+        self, offered: Offered, kwargs: dict[str, Any], convert: Convert, entry: Entry
+    ) -> dict[str, Any]:
+        function = offered.function
+        if function.is_async:
+            return convert(await run_on_loop(function.fn(**kwargs), offered.timeout))
+
+        def work() -> dict[str, Any]:
+            result = convert(function.fn(**kwargs))
+            if offered.writes:
+                entry.store()
+            return result
+
+        result = await run_on_pool(Job(work, writes=offered.writes), offered.timeout)
+        entry.is_stored = offered.writes
+        return result
+
+    def _crash(self, offered: Offered, entry: Entry, exception: Exception) -> NoReturn:
+        entry.outcome = Outcome.CRASHED
+        entry.error_id = secrets.token_hex(4)
+        logger.error("%s crashed (error id %s)", offered.name, entry.error_id, exc_info=exception)
+        raise Crashed(offered.name, entry.error_id) from None

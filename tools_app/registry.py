@@ -1,0 +1,132 @@
+"""What this server offers. Each app's `tools.py` is imported at start, and registers here.
+
+    @tool("greet", groups=EVERYONE, read_only=True)
+    def greet(name: str) -> str:
+        \"\"\"Say hello.\"\"\"
+        return f"Hello {name}"
+
+Who may use it (`groups=` or `permission=`) is required; forgetting it is a TypeError at import.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from mcp_types import ToolAnnotations
+
+from .capabilities import Capability, Completion, Prompt, Resource, Tool
+
+DEFAULT_TIMEOUT = 30.0
+"""Seconds."""
+
+
+class Registry:
+    """Everything that callers may use, by name. Filled at import, then only read."""
+
+    def __init__(self) -> None:
+        self.tools: dict[str, Tool] = {}
+        self.resources: dict[str, Resource] = {}
+        self.prompts: dict[str, Prompt] = {}
+        self.completions: dict[tuple[str, str], Completion] = {}
+
+    def capabilities(self) -> Iterator[Capability]:
+        yield from self.tools.values()
+        yield from self.resources.values()
+        yield from self.prompts.values()
+
+    def tool[F: Callable[..., Any]](
+        self,
+        name: str,
+        *,
+        groups: Iterable[str] | None = None,
+        permission: str | None = None,
+        title: str | None = None,
+        read_only: bool = False,
+        destructive: bool = False,
+        idempotent: bool = False,
+        open_world: bool = False,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> Callable[[F], F]:
+        """Register a tool. `async def` is for I/O and may only read, so it has to say `read_only=True`."""
+
+        def register(fn: F) -> F:
+            annotations = ToolAnnotations(
+                title=title,
+                read_only_hint=read_only,
+                destructive_hint=destructive,
+                idempotent_hint=idempotent,
+                open_world_hint=open_world,
+            )
+            add(
+                self.tools,
+                name,
+                Tool(name, fn, groups, permission, title=title, timeout=timeout, annotations=annotations),
+            )
+            return fn
+
+        return register
+
+    def resource[F: Callable[..., Any]](
+        self,
+        uri: str,
+        *,
+        name: str,
+        groups: Iterable[str] | None = None,
+        permission: str | None = None,
+        title: str | None = None,
+        mime_type: str = "text/plain",
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> Callable[[F], F]:
+        """Register a resource, or a template if `uri` has `{variables}` (RFC 6570): they become arguments."""
+
+        def register(fn: F) -> F:
+            add(
+                self.resources,
+                name,
+                Resource(name, fn, groups, permission, uri=uri, title=title, mime_type=mime_type, timeout=timeout),
+            )
+            return fn
+
+        return register
+
+    def prompt[F: Callable[..., Any]](
+        self,
+        name: str,
+        *,
+        groups: Iterable[str] | None = None,
+        permission: str | None = None,
+        title: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> Callable[[F], F]:
+        """Register a prompt: a function of strings that returns a text or messages."""
+
+        def register(fn: F) -> F:
+            add(self.prompts, name, Prompt(name, fn, groups, permission, title=title, timeout=timeout))
+            return fn
+
+        return register
+
+    def completion[F: Callable[..., Any]](self, of: str, argument: str) -> Callable[[F], F]:
+        """Register suggestions for one argument of a prompt or resource template, by its name.
+
+        Whoever may use the prompt or template may ask. The function takes what was typed so far and
+        returns a list of strings.
+        """
+
+        def register(fn: F) -> F:
+            add(self.completions, (of, argument), Completion(f"{of}.{argument}", fn))
+            return fn
+
+        return register
+
+
+def add[K, V](entries: dict[K, V], key: K, value: V) -> None:
+    if key in entries:
+        raise ValueError(f"{key!r} is registered twice")
+    entries[key] = value
+
+
+registry = Registry()
+tool = registry.tool
+resource = registry.resource
+prompt = registry.prompt
+completion = registry.completion

@@ -1,0 +1,101 @@
+"""From what a function returned to what goes onto the wire."""
+
+import base64
+from typing import Any
+
+from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
+from mcp_types import CallToolResult, InputRequiredResult, PromptMessage
+from pydantic import BaseModel
+
+from sessions_app.transport import strict_json
+
+from .capabilities import Prompt, Resource, Tool, dump
+
+COMPLETE = {"resultType": "complete"}
+"""Required of every result since 2026-07-28; earlier revisions do not know it, and the kernel takes it out."""
+MOST_COMPLETIONS = 100
+"""MCP, completion/complete: a result has at most 100 values."""
+
+
+def tool_result(tool: Tool, value: Any) -> dict[str, Any]:
+    """Structured content by the tool's output schema, and beside it a text for people.
+
+    The text is the value's `to_markdown()` if it has one, else the SDK's: the value as JSON.
+    """
+    metadata = tool.function.metadata
+    if isinstance(value, BaseModel) and value.__class__ is metadata.output_model:
+        structured = value.model_dump(mode="json", by_alias=True)
+    elif metadata.wrap_output and type(value) in (str, int, bool):
+        structured = {"result": value}
+    else:
+        return converted_by_sdk(metadata, value)
+    return complete(text_of(value), structured)
+
+
+def converted_by_sdk(metadata: FuncMetadata, value: Any) -> dict[str, Any]:
+    result = dump(metadata.convert_result(value))
+    if isinstance(value, CallToolResult | InputRequiredResult):
+        return result
+    if hasattr(value, "to_markdown"):
+        result["content"] = [{"type": "text", "text": value.to_markdown()}]
+    return result
+
+
+def complete(text: str, structured: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "content": [{"type": "text", "text": text}],
+        "structuredContent": structured,
+        "isError": False,
+        **COMPLETE,
+    }
+
+
+def text_of(value: Any) -> str:
+    if hasattr(value, "to_markdown"):
+        return str(value.to_markdown())
+    if isinstance(value, str):
+        return value
+    if isinstance(value, BaseModel):
+        return value.model_dump_json(by_alias=True, indent=2)
+    return strict_json.dumps(value).decode()
+
+
+def error_result(message: str) -> dict[str, Any]:
+    return {"content": [{"type": "text", "text": message}], "isError": True, **COMPLETE}
+
+
+def resource_result(resource: Resource, uri: str, value: Any) -> dict[str, Any]:
+    """Bytes travel as a blob; a model or any other value as JSON."""
+    content: dict[str, Any] = {"uri": uri, "mimeType": resource.mime_type}
+    if isinstance(value, bytes):
+        content["blob"] = base64.b64encode(value).decode()
+    elif isinstance(value, str):
+        content["text"] = value
+    elif isinstance(value, BaseModel):
+        content["text"] = value.model_dump_json(by_alias=True)
+    else:
+        content["text"] = strict_json.dumps(value).decode()
+    return {"contents": [content], **COMPLETE}
+
+
+def prompt_result(prompt: Prompt, value: Any) -> dict[str, Any]:
+    """A text is one message of the user's."""
+    values = value if isinstance(value, list) else [value]
+    messages = [
+        dump(item)
+        if isinstance(item, PromptMessage)
+        else {"role": "user", "content": {"type": "text", "text": str(item)}}
+        for item in values
+    ]
+    return {"description": prompt.description, "messages": messages, **COMPLETE}
+
+
+def completion_result(values: list[str]) -> dict[str, Any]:
+    return {
+        "completion": {
+            "values": values[:MOST_COMPLETIONS],
+            "total": len(values),
+            "hasMore": len(values) > MOST_COMPLETIONS,
+        },
+        **COMPLETE,
+    }

@@ -1,0 +1,216 @@
+"""The one low-level MCP `Server`, built from the registry. Its handlers find, list and translate."""
+
+from collections.abc import Awaitable, Mapping
+from functools import cached_property
+from typing import Any, get_args
+
+import mcp_types as types
+from django.conf import settings
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError
+from mcp.server.mcpserver.exceptions import ToolError as SdkToolError
+from mcp.server.request_state import RequestStateBoundary
+from mcp.server.subscriptions import ListenHandler
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
+    SERVER_INFO_META_KEY,
+)
+from mcp_types.methods import CacheableMethod
+
+from sessions_app.call import Call
+from sessions_app.transport.bus import bus
+from sessions_app.transport.kernel import HostedServer
+
+from .capabilities import Capability, Resource, Tool
+from .context import call_of
+from .exceptions import Failed, NotFound
+from .gate import Gate, Resolve, check_header_arguments
+from .pages import page
+from .recorder import recorder
+from .registry import Registry
+from .request_state import request_state_security
+from .results import completion_result, error_result, prompt_result, resource_result, tool_result
+
+NAME = "concierge"
+INSTRUCTIONS = (
+    "A team's MCP server. What is listed is what you may use; get-user-profile says who you are here,"
+    " manage-preferences keeps small settings of yours between conversations."
+)
+
+
+PLAIN = frozenset({"name", "arguments", "_meta"})
+PLAIN_META = frozenset(
+    {PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY, "progressToken"}
+)
+NOTHING: dict[str, Any] = {}
+
+Context = ServerRequestContext[Any, Call]
+
+
+class McpServer(HostedServer):
+    """The SDK's server with our handlers: per-caller lists, paging, protocol errors for unknown names."""
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__(
+            NAME,
+            version=settings.VERSION,
+            title="Concierge",
+            instructions=INSTRUCTIONS,
+            # What is listed depends on who asks, so no cache may share it.
+            cache_hints=dict.fromkeys(get_args(CacheableMethod), CacheHint(ttl_ms=0, scope="private")),
+        )
+        self.registry = registry
+        self.gate = Gate(recorder)
+        self.listeners = ListenHandler(bus)
+        # The SDK's OpenTelemetry middleware costs 15 µs a call even where nothing is exported.
+        self.middleware.clear()
+        self.middleware.append(RequestStateBoundary(request_state_security(), default_audience=NAME))
+        add = self.add_request_handler
+        add("tools/list", types.PaginatedRequestParams, self.list_tools)
+        add("tools/call", types.CallToolRequestParams, self.call_tool)
+        add("resources/list", types.PaginatedRequestParams, self.list_resources)
+        add("resources/templates/list", types.PaginatedRequestParams, self.list_resource_templates)
+        add("resources/read", types.ReadResourceRequestParams, self.read_resource)
+        add("prompts/list", types.PaginatedRequestParams, self.list_prompts)
+        add("prompts/get", types.GetPromptRequestParams, self.get_prompt)
+        add("completion/complete", types.CompleteRequestParams, self.complete)
+        add("subscriptions/listen", types.SubscriptionsListenRequestParams, self.listen)
+
+    @cached_property
+    def server_info_stamp(self) -> dict[str, Any]:
+        """Goes into every result. The SDK copies it deeply each time, for who might change a result later."""
+        return super().server_info_stamp
+
+    # --- Tools ---
+
+    async def list_tools(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
+        return page("tools", visible(self.registry.tools.values(), call_of(ctx)), params.cursor)
+
+    async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> Any:
+        call = call_of(ctx)
+        tool = self.gate.authorize(self.registry.tools.get(params.name), call, "tool", params.name)
+        arguments = params.arguments or {}
+        check_header_arguments(tool, call, arguments)
+        return await self.run_tool(call, tool, arguments, resolver(tool, ctx, params))
+
+    async def run_tool(self, call: Call, tool: Tool, arguments: Mapping[str, Any], resolve: Resolve | None) -> Any:
+        try:
+            return await self.gate.run(call, tool, arguments, lambda value: tool_result(tool, value), resolve)
+        except SdkToolError as error:
+            return error_result(str(error))
+
+    def shortcut(self, call: Call, method: str, params: Mapping[str, Any]) -> Awaitable[dict[str, Any]] | None:
+        """The plain call of a tool that neither asks nor wants the SDK's context: three calls in four.
+
+        The kernel would validate its parameters twice and its result once, for half of the call's time.
+        Anything that it might see in another way takes the long way; tests compare the two.
+        """
+        if method != "tools/call" or not params.keys() <= PLAIN or not params["_meta"].keys() <= PLAIN_META:
+            return None
+        name, arguments = params.get("name"), params.get("arguments", NOTHING)
+        tool = self.registry.tools.get(name) if isinstance(name, str) else None
+        if tool is None or tool.function.needs_kernel or not isinstance(arguments, dict):
+            return None
+        return self.call_plainly(call, tool, arguments)
+
+    async def call_plainly(self, call: Call, tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
+        self.gate.authorize(tool, call, "tool", tool.name)
+        check_header_arguments(tool, call, arguments)
+        result: dict[str, Any] = await self.run_tool(call, tool, arguments, None)
+        result["_meta"] = {**result.get("_meta", NOTHING), SERVER_INFO_META_KEY: self.server_info_stamp}
+        return result
+
+    # --- Resources ---
+
+    async def list_resources(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
+        fixed = [resource for resource in self.registry.resources.values() if not resource.is_template]
+        return page("resources", visible(fixed, call_of(ctx)), params.cursor)
+
+    async def list_resource_templates(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
+        templates = [resource for resource in self.registry.resources.values() if resource.is_template]
+        return page("resourceTemplates", visible(templates, call_of(ctx)), params.cursor)
+
+    async def read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> Any:
+        uri = str(params.uri)
+        found, variables = self.find_resource(uri)
+        resource = self.gate.authorize(found, call_of(ctx), "resource", uri, uri=uri)
+        try:
+            return await self.gate.run(
+                call_of(ctx),
+                resource,
+                variables,
+                lambda value: resource_result(resource, uri, value),
+                resolver(resource, ctx, params),
+            )
+        except ResourceNotFoundError:
+            raise NotFound("resource", uri, uri=uri) from None
+        except SdkToolError as error:
+            raise Failed(error) from None
+
+    def find_resource(self, uri: str) -> tuple[Resource | None, dict[str, Any]]:
+        for resource in self.registry.resources.values():
+            if (variables := resource.match(uri)) is not None:
+                return resource, variables
+        return None, {}
+
+    # --- Prompts and completions ---
+
+    async def list_prompts(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
+        return page("prompts", visible(self.registry.prompts.values(), call_of(ctx)), params.cursor)
+
+    async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> Any:
+        prompt = self.gate.authorize(self.registry.prompts.get(params.name), call_of(ctx), "prompt", params.name)
+        try:
+            return await self.gate.run(
+                call_of(ctx),
+                prompt,
+                params.arguments or {},
+                lambda value: prompt_result(prompt, value),
+                resolver(prompt, ctx, params),
+            )
+        except SdkToolError as error:
+            raise Failed(error) from None
+
+    async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> Any:
+        owner = self.find_completed(params.ref, call_of(ctx))
+        completion = self.registry.completions.get((owner.name, params.argument.name))
+        if completion is None:
+            return completion_result([])
+        try:
+            value = {"value": params.argument.value}
+            return await self.gate.run(call_of(ctx), completion, value, completion_result)
+        except SdkToolError as error:
+            raise Failed(error) from None
+
+    def find_completed(
+        self, ref: types.PromptReference | types.ResourceTemplateReference, call: Call
+    ) -> Capability:
+        if isinstance(ref, types.PromptReference):
+            return self.gate.authorize(self.registry.prompts.get(ref.name), call, "prompt", ref.name)
+        templates = (resource for resource in self.registry.resources.values() if resource.uri == ref.uri)
+        return self.gate.authorize(next(templates, None), call, "resource", ref.uri, uri=ref.uri)
+
+    # --- Subscriptions ---
+
+    async def listen(self, ctx: Context, params: types.SubscriptionsListenRequestParams) -> Any:
+        """Honours only what this caller may read; the acknowledgement says which that is."""
+        call = call_of(ctx)
+        wanted = params.notifications
+        readable = [uri for uri in wanted.resource_subscriptions or () if self.is_readable(uri, call)]
+        honoured = wanted.model_copy(update={"resource_subscriptions": readable or None})
+        return await self.listeners(ctx, params.model_copy(update={"notifications": honoured}))
+
+    def is_readable(self, uri: str, call: Call) -> bool:
+        resource, _ = self.find_resource(uri)
+        return resource is not None and resource.is_open_to(call.principal)
+
+
+def resolver(capability: Capability, ctx: Context, params: Any) -> Resolve:
+    return lambda kwargs: capability.function.resolve(kwargs, ctx, params)
+
+
+def visible(capabilities: Any, call: Call) -> list[Any]:
+    return [capability for capability in capabilities if capability.is_open_to(call.principal)]

@@ -1,0 +1,3 @@
+"""The tools that ship. Importing them registers them."""
+
+from .builtin import preferences, profile  # noqa: F401
