@@ -1,0 +1,111 @@
+"""How fast is the gate? `python -m tests.bench` measures it against the bare SDK, side by side."""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from subprocess import CalledProcessError
+
+from tests.bench.contest import (
+    CALLS,
+    OURS,
+    WARM_UP,
+    House,
+    Plan,
+    Standing,
+    contest,
+    entrants,
+    profile,
+)
+from tests.bench.servers import ServerFailed
+
+TARGET = 0.55
+COLUMNS = f"{'':<16}{'requests/s':>12}{'p50 µs':>9}{'p99 µs':>9}{'CPU µs/call':>13}{'RSS MiB':>9}{'errors':>8}"
+
+
+def main() -> int:
+    options = arguments()
+    plan = make_plan(options)
+    with tempfile.TemporaryDirectory(prefix="concierge-bench-") as name:
+        scratch = Path(name)
+        house = House.build(scratch / "data")
+        if options.profile:
+            profile(house, CALLS[options.only or "echo"], plan, options.profile, scratch)
+            print(f"profile written to {options.profile}")
+            return 0
+        is_target_met = True
+        for tool in [options.only] if options.only else CALLS:
+            standings = contest(CALLS[tool], entrants(tool, house), plan, scratch)
+            print(table(tool, standings), flush=True)
+            if tool == "echo":
+                is_target_met = judge(standings)
+            print(flush=True)
+    return 1 if options.check and not is_target_met else 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=5, help="rounds; in each, every server has its turn")
+    parser.add_argument("--seconds", type=int, default=3, help="length of a turn")
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--only", choices=list(CALLS), help="one tool instead of both")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if the target is missed")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="no contest: sample our server alone")
+    options = parser.parse_args()
+    if min(options.pairs, options.seconds, options.connections) < 1:
+        parser.error("--pairs, --seconds and --connections begin at 1")
+    if options.check and (options.only == "orm" or options.profile):
+        parser.error("--check needs the echo contest")
+    return options
+
+
+def make_plan(options: argparse.Namespace) -> Plan:
+    if sys.platform != "linux":
+        raise SystemExit("The benchmark needs Linux: it reads /proc and pins processes to cores.")
+    if not shutil.which("wrk"):
+        raise SystemExit("The benchmark needs wrk (on Debian and Ubuntu: apt-get install wrk).")
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise SystemExit("The benchmark needs two cores: one for the server, one for the load.")
+    return Plan(options.pairs, options.seconds, options.connections, server_core=cores[0], load_core=cores[1])
+
+
+def table(tool: str, standings: list[Standing]) -> str:
+    ours, *others = standings
+    lines = [f"{tool}: medians of {len(ours.rounds)} turns each, after {WARM_UP} s of warm-up", COLUMNS]
+    lines += map(row, standings)
+    lines += [ratios(ours, other) for other in others]
+    return "\n".join(lines)
+
+
+def row(standing: Standing) -> str:
+    middle = standing.middle()
+    return (
+        f"{standing.name:<16}{middle.rate:>12,.0f}{middle.p50:>9,.0f}{middle.p99:>9,.0f}"
+        f"{middle.cpu:>13,.1f}{middle.rss:>9.1f}{0:>8}"  # an error would have ended the run
+    )
+
+
+def ratios(ours: Standing, other: Standing) -> str:
+    return (
+        f"{OURS} / {other.name}: rate {ours.rate_ratio(other):.2f}, CPU {ours.cpu_ratio(other):.2f}"
+        " (median of the pairs)"
+    )
+
+
+def judge(standings: list[Standing]) -> bool:
+    """The ratio that counts is against MCPServer: that is how people use the SDK."""
+    ours, mcpserver, *_ = standings
+    ratio = ours.cpu_ratio(mcpserver)
+    verdict = "met" if ratio <= TARGET else "missed"
+    print(f"target: CPU ratio to {mcpserver.name} ≤ {TARGET}: {verdict} ({ratio:.3f})")
+    return ratio <= TARGET
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (ServerFailed, CalledProcessError) as error:
+        sys.exit(f"benchmark failed: {error}")
