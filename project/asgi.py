@@ -18,7 +18,7 @@ django = get_asgi_application()  # loads the apps, and with them every tools.py
 
 from django.conf import settings
 
-from sessions_app.pool import identity_pool, tool_pool
+from sessions_app.pool import POOLS
 from sessions_app.transport.bus import bus
 from sessions_app.transport.guard import Guard
 from sessions_app.transport.http import McpHttpConsumer
@@ -30,7 +30,7 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 server = McpServer(registry)
-mcp = McpHttpConsumer.as_asgi(server=server, guard=Guard(settings.CONFIG.public_url))
+mcp = McpHttpConsumer.as_asgi(server=server, guard=Guard(settings.CONFIG.origin))
 
 
 async def application(scope: Any, receive: Receive, send: Send) -> None:
@@ -64,5 +64,5 @@ def end_streams() -> None:
 async def close() -> None:
     end_streams()
     await recorder.drain()
-    await asyncio.to_thread(tool_pool.close)
-    await asyncio.to_thread(identity_pool.close)
+    for pool in POOLS:
+        await asyncio.to_thread(pool.close)

@@ -2,6 +2,7 @@
 
 import logging
 import unicodedata
+from typing import Any
 
 
 def visible(text: str) -> str:
@@ -16,8 +17,12 @@ def is_plain(char: str) -> bool:
 
 
 class OneLine(logging.Formatter):
-    """Escapes the message; a traceback, which is ours, follows on lines of its own."""
+    """Escapes the message; a traceback follows, indented."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         record.message = visible(record.message)
         return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """Lines of its own, each indented: what an exception says may be a caller's, and must not start one."""
+        return "\n".join(f"  {visible(line)}" for line in super().formatException(ei).splitlines())

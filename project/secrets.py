@@ -5,13 +5,18 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 
 def own_secret_key(data_dir: Path) -> str:
     """The embedded server's SECRET_KEY: made on first use, the same ever after."""
     path = data_dir / "secret-key"
-    with suppress(FileExistsError):
-        write_private(path, secrets.token_urlsafe(48))
-    return path.read_text().strip()
+    try:
+        with suppress(FileExistsError):
+            write_private(path, secrets.token_urlsafe(48))
+        return path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"CONCIERGE_DATA_DIR {data_dir} cannot be used: {error.strerror}") from None
 
 
 def write_private(path: Path, text: str) -> None:

@@ -89,8 +89,11 @@ def database() -> dict[str, Any]:
             },
         }
     # A job borrows a connection from the pool and gives it back; persistent ones would pile up.
+    # The database gives up before we do: a thread that waits for a lock cannot be stopped from outside.
+    limits = {"statement_timeout": "30s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "60s"}
     options = settings.get("OPTIONS", {}) | {
         "pool": {"min_size": 1, "max_size": TOOL_THREADS + IDENTITY_THREADS + 6, "timeout": 5},
+        "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
     }
     return settings | {"CONN_MAX_AGE": 0, "OPTIONS": options}
 
@@ -134,7 +137,7 @@ LOGIN_REDIRECT_URL = "admin:index"
 
 # --- What a browser is told -----------------------------------------------------------------------
 
-ALLOWED_HOSTS = [*LOOPBACK_HOSTS[:2], "[::1]"]
+ALLOWED_HOSTS = [*LOOPBACK_HOSTS[:2], "[::1]", f"[{CONFIG.host}]" if ":" in CONFIG.host else CONFIG.host]
 CSRF_TRUSTED_ORIGINS = []
 if CONFIG.public_url:
     ALLOWED_HOSTS.append((urlsplit(CONFIG.public_url).hostname or "").lower())
@@ -217,6 +220,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": CONFIG.log_level},
     "loggers": {
         "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        # One line for each stranger who sends another Host is enough; Django's has a traceback.
+        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
         # The SDK logs what it was asked at INFO, every call of it.
         "mcp": {"level": "WARNING"},
     },

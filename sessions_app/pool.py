@@ -8,7 +8,7 @@ psycopg's pool for the job).
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +16,9 @@ from django.db import close_old_connections, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 logger = logging.getLogger(__name__)
+
+PATIENCE = 5.0
+"""Seconds that a closing pool waits for its jobs. A thread cannot be stopped, only left behind."""
 
 
 class Pool:
@@ -26,11 +29,15 @@ class Pool:
         self._size = size
         self._executor: ThreadPoolExecutor | None = None
         self._connections: list[BaseDatabaseWrapper] = []
+        self._jobs: set[Future[Any]] = set()
 
     def submit[T](self, job: Callable[[], T]) -> "Future[T]":
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._size, self._name, self._begin_thread)
-        return self._executor.submit(with_fresh_connections, job)
+        future = self._executor.submit(with_fresh_connections, job)
+        self._jobs.add(future)
+        future.add_done_callback(self._jobs.discard)
+        return future
 
     async def run[T](self, job: Callable[[], T]) -> T:
         return await asyncio.wrap_future(self.submit(job))
@@ -40,12 +47,17 @@ class Pool:
         self.submit(job).add_done_callback(log_failure)
 
     def close(self) -> None:
-        """Finish what was submitted, then end the threads and their connections."""
+        """Finish what was submitted, then end the connections. What is stuck is left behind, and logged."""
         executor, self._executor = self._executor, None
-        if executor is not None:
-            executor.shutdown(wait=True)
-            while self._connections:
-                self._connections.pop().close()
+        if executor is None:
+            return
+        executor.shutdown(wait=False)
+        _, stuck = wait(self._jobs, timeout=PATIENCE)
+        if stuck:
+            logger.error("%d jobs on the %s threads did not end in %g s", len(stuck), self._name, PATIENCE)
+            return
+        while self._connections:
+            self._connections.pop().close()
 
     def _begin_thread(self) -> None:
         # A thread cannot be told to do something last, so whoever ends it closes its connections.
@@ -71,5 +83,10 @@ def log_failure(future: "Future[Any]") -> None:
         logger.error("A background job failed", exc_info=error)
 
 
+# Who calls is only ever read on this one: a writer may have to wait for a tool's lock (on SQLite there is
+# but one), and whoever waited behind it could not be identified.
 identity_pool = Pool("identity", settings.IDENTITY_THREADS)
+# New sessions, the record, notes of use: one thread, so at most one of them waits for a lock.
+background_pool = Pool("background", 1)
 tool_pool = Pool("tools", settings.TOOL_THREADS)
+POOLS = (tool_pool, background_pool, identity_pool)

@@ -14,7 +14,7 @@ from django.test.utils import setup_databases, teardown_databases
 from sessions_app import credentials
 from sessions_app.models import ApiKey, User
 from sessions_app.permissions import ADMINISTRATORS, EVERYONE, MEMBERS
-from sessions_app.pool import identity_pool, tool_pool
+from sessions_app.pool import POOLS, identity_pool
 from sessions_app.transport import presence
 from tests.services import FIND, is_required
 from tests.wire import Wire
@@ -48,8 +48,8 @@ def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
         databases = setup_databases(verbosity=0, interactive=False)
     yield
     # Every thread lets go of it before it is dropped: the pools', and the one behind the async ORM.
-    tool_pool.close()
-    identity_pool.close()
+    for pool in POOLS:
+        pool.close()
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
     with django_db_blocker.unblock():
         if connection.vendor == "postgresql":

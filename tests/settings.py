@@ -15,8 +15,8 @@ from project.settings import CONFIG, DATABASES, INSTALLED_APPS, LOGGING
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.shop"]
 # Hashing is slow on purpose; signing in is not what most tests are about.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# One for each of pytest-xdist's processes.
-TEST_DATABASE = f"test_concierge_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+# Two runs at once must not drop each other's.
+TEST_DATABASE = f"test_concierge_{os.getpid()}"
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, because pool threads cannot share a database in memory.
     TEST_DATABASE = str(CONFIG.data_dir / f"{TEST_DATABASE}.sqlite3")

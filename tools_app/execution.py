@@ -1,6 +1,7 @@
 """Running a bound function: on the pool or on the loop, within its time, and undone if it is given up."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 
@@ -10,6 +11,8 @@ from sessions_app.deadline import Deadline
 from sessions_app.pool import tool_pool
 
 from .exceptions import TimedOut
+
+logger = logging.getLogger(__name__)
 
 
 class GivenUp(Exception):
@@ -29,16 +32,27 @@ class Job[T]:
         self._lock = threading.Lock()
         self._is_given_up = False
         self._is_committing = False
+        self.has_committed = False
+        """What it wrote stands, whatever happens afterwards."""
 
     def __call__(self) -> T:
         if self._is_given_up:
             raise GivenUp
         if not self._writes:
             return self._work()
-        with transaction.atomic():
-            result = self._work()
-            self._commit()
+        try:
+            with transaction.atomic():
+                transaction.on_commit(self._committed)  # the first of the hooks
+                result = self._work()
+                self._commit()
+        except Exception:
+            if not self.has_committed:
+                raise
+            logger.exception("A hook failed after its call had been committed")
         return result
+
+    def _committed(self) -> None:
+        self.has_committed = True
 
     def _commit(self) -> None:
         with self._lock:
@@ -59,13 +73,14 @@ async def run_on_pool[T](job: Job[T], timeout: float) -> T:
     try:
         await asyncio.wait((running,), timeout=timeout)
     except asyncio.CancelledError:
-        job.give_up()
+        if not job.give_up():
+            await asyncio.wait((running,))  # a commit is short; then we know what to record
         # Nobody awaits it any more; what it raises later is not news.
         running.add_done_callback(lambda done: done.cancelled() or done.exception())
         raise
     if not running.done() and job.give_up():
         running.add_done_callback(lambda done: done.cancelled() or done.exception())
-        raise stopped_after(timeout)
+        raise TimedOut(f"Stopped after {timeout:g} s; nothing was changed.")
     return await running
 
 
@@ -76,9 +91,5 @@ async def run_on_loop[T](work: Awaitable[T], timeout: float) -> T:
             return await work
     except TimeoutError:
         if limit.has_passed:
-            raise stopped_after(timeout) from None
+            raise TimedOut(f"Stopped after {timeout:g} s.") from None
         raise
-
-
-def stopped_after(seconds: float) -> TimedOut:
-    return TimedOut(f"Stopped after {seconds:g} seconds; nothing was changed.")

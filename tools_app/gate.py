@@ -69,13 +69,14 @@ class Gate:
         try:
             kwargs = offered.function.bind(call, arguments)
             if resolve is not None:
-                resolved = await resolve(kwargs)
+                resolved = await run_on_loop(resolve(kwargs), offered.timeout)
                 if isinstance(resolved, InputRequiredResult):
                     return resolved
                 kwargs = resolved
             return await self._execute(offered, kwargs, convert, entry)
         except asyncio.CancelledError:
-            entry.outcome = Outcome.CANCELLED
+            if not entry.is_stored:
+                entry.outcome = Outcome.CANCELLED
             raise
         except (MCPError, ResourceNotFoundError):
             entry.outcome = Outcome.ERROR
@@ -101,9 +102,11 @@ class Gate:
                 entry.store()
             return result
 
-        result = await run_on_pool(Job(work, writes=offered.writes), offered.timeout)
-        entry.is_stored = offered.writes
-        return result
+        job = Job(work, writes=offered.writes)
+        try:
+            return await run_on_pool(job, offered.timeout)
+        finally:
+            entry.is_stored = job.has_committed
 
     def _crash(self, offered: Offered, entry: Entry, exception: Exception) -> NoReturn:
         entry.outcome = Outcome.CRASHED

@@ -5,16 +5,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from django.db import Error as DatabaseFailure
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from sessions_app.models import Session
-from sessions_app.pool import identity_pool
+from sessions_app.pool import background_pool
 from sessions_app.principal import Principal
 
 from .models import ToolCall
@@ -42,15 +41,16 @@ class Entry:
     session: Session
     name: str
     started: float
-    """`time.time()`."""
+    """`time.time()`, for the record."""
     outcome: Outcome = Outcome.OK
     error_id: str = ""
     duration_ms: float = 0.0
+    clock: float = field(default_factory=time.perf_counter)
     is_stored: bool = False
     """Its row was committed with what the call changed; only the session's metrics are left to write."""
 
     def finish(self) -> None:
-        self.duration_ms = (time.time() - self.started) * 1000
+        self.duration_ms = (time.perf_counter() - self.clock) * 1000
 
     def row(self) -> tuple[Any, ...]:
         principal = self.principal
@@ -91,7 +91,7 @@ class Recorder:
         entries, self._waiting = self._waiting, []
         if entries:
             loop = asyncio.get_running_loop()
-            identity_pool.submit(lambda: write(entries)).add_done_callback(
+            background_pool.submit(lambda: write(entries)).add_done_callback(
                 lambda done: done.result() or loop.call_soon_threadsafe(self._keep, entries)
             )
 
@@ -109,7 +109,7 @@ class Recorder:
         """Write what waits. For a graceful end."""
         entries, self._waiting = self._waiting, []
         if entries:
-            await identity_pool.run(lambda: write(entries))
+            await background_pool.run(lambda: write(entries))
 
 
 def write(entries: Sequence[Entry]) -> bool:
@@ -118,9 +118,15 @@ def write(entries: Sequence[Entry]) -> bool:
         with transaction.atomic():
             insert([entry for entry in entries if not entry.is_stored])
             count(entries)
-    except DatabaseFailure:
+    except (OperationalError, InterfaceError):
         logger.exception("The record of %d calls could not be written", len(entries))
         return False
+    except Exception:  # a row that the database will not have: the others must not wait behind it
+        if len(entries) == 1:
+            logger.exception("The record of a call of %r was dropped", entries[0].name)
+            return True
+        written = [write([entry]) for entry in entries]
+        return all(written)
     return True
 
 

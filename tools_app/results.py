@@ -25,7 +25,7 @@ def tool_result(tool: Tool, value: Any) -> dict[str, Any]:
     metadata = tool.function.metadata
     if isinstance(value, BaseModel) and value.__class__ is metadata.output_model:
         structured = value.model_dump(mode="json", by_alias=True)
-    elif metadata.wrap_output and type(value) in (str, int, bool):
+    elif metadata.wrap_output and type(value) is tool.function.returns and type(value) in (str, int, bool):
         structured = {"result": value}
     else:
         return converted_by_sdk(metadata, value)

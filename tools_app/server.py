@@ -1,6 +1,6 @@
 """The one low-level MCP `Server`, built from the registry. Its handlers find, list and translate."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, get_args
 
@@ -21,6 +21,7 @@ from mcp_types import (
 from mcp_types.methods import CacheableMethod
 
 from sessions_app.call import Call
+from sessions_app.principal import Principal
 from sessions_app.transport.bus import bus
 from sessions_app.transport.kernel import HostedServer
 
@@ -135,7 +136,7 @@ class McpServer(HostedServer):
 
     async def read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> Any:
         uri = str(params.uri)
-        found, variables = self.find_resource(uri)
+        found, variables = self.find_resource(uri, call_of(ctx).principal)
         resource = self.gate.authorize(found, call_of(ctx), "resource", uri, uri=uri)
         try:
             return await self.gate.run(
@@ -150,9 +151,10 @@ class McpServer(HostedServer):
         except SdkToolError as error:
             raise Failed(error) from None
 
-    def find_resource(self, uri: str) -> tuple[Resource | None, dict[str, Any]]:
-        for resource in self.registry.resources.values():
-            if (variables := resource.match(uri)) is not None:
+    def find_resource(self, uri: str, principal: Principal) -> tuple[Resource | None, dict[str, Any]]:
+        """What `uri` is to this caller: a resource of exactly that URI before any template, an open one only."""
+        for resource in sorted(self.registry.resources.values(), key=lambda resource: resource.is_template):
+            if resource.is_open_to(principal) and (variables := resource.match(uri)) is not None:
                 return resource, variables
         return None, {}
 
@@ -199,13 +201,17 @@ class McpServer(HostedServer):
         """Honours only what this caller may read; the acknowledgement says which that is."""
         call = call_of(ctx)
         wanted = params.notifications
-        readable = [uri for uri in wanted.resource_subscriptions or () if self.is_readable(uri, call)]
+        readable = self.readable(wanted.resource_subscriptions or (), call.principal)
         honoured = wanted.model_copy(update={"resource_subscriptions": readable or None})
         return await self.listeners(ctx, params.model_copy(update={"notifications": honoured}))
 
-    def is_readable(self, uri: str, call: Call) -> bool:
-        resource, _ = self.find_resource(uri)
-        return resource is not None and resource.is_open_to(call.principal)
+    def readable(self, uris: Iterable[str], principal: Principal) -> list[str]:
+        return [uri for uri in uris if self.find_resource(uri, principal)[0] is not None]
+
+    def still_allows(self, call: Call, now: Principal, params: Mapping[str, Any]) -> bool:
+        """An open subscription goes on while its caller may read all that it was promised."""
+        uris = params["notifications"].get("resourceSubscriptions") or ()
+        return self.readable(uris, call.principal) == self.readable(uris, now)
 
 
 def resolver(capability: Capability, ctx: Context, params: Any) -> Resolve:

@@ -15,6 +15,7 @@ from sessions_app.recent import Recent
 from . import api_key
 
 KINDS = (api_key.authenticate,)
+CREDENTIAL_HEADERS = ("authorization", "x-api-key", "x-session-token")
 
 _recent: Recent[bytes, Principal] = Recent()
 
@@ -31,10 +32,10 @@ async def authenticate(headers: Mapping[str, str]) -> Principal:
 
 
 def only_secret(headers: Mapping[str, str]) -> str:
+    if sum(name in headers for name in CREDENTIAL_HEADERS) > 1:
+        raise Refused("Send one credential, not two.")
     bearer = headers.get("authorization")
     api_key_header = headers.get("x-api-key")
-    if bearer is not None and api_key_header is not None:
-        raise Refused("Send one credential, not two.")
     if api_key_header is not None:
         return api_key_header.strip()
     if bearer is None:

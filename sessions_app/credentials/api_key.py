@@ -3,7 +3,7 @@
 from sessions_app import tokens
 from sessions_app.exceptions import Unauthenticated
 from sessions_app.models import ApiKey
-from sessions_app.pool import identity_pool
+from sessions_app.pool import background_pool
 from sessions_app.principal import Principal
 
 
@@ -18,5 +18,5 @@ def authenticate(secret: str) -> Principal | None:
     if key is None or not key.is_digest_of(token):
         raise Unauthenticated(f"API key {tokens.API_KEY}_{token.public_id} is unknown, expired or revoked")
     if key.is_due_to_note_use(token):
-        identity_pool.later(lambda: key.note_use(token))
+        background_pool.later(lambda: key.note_use(token))
     return key.principal()

@@ -2,6 +2,8 @@ import json
 from typing import Any, Self
 
 from django.db import models, transaction
+from django.db.models import Sum
+from django.db.models.functions import Cast, Length
 from django.utils import timezone
 
 from sessions_app.exceptions import PreferenceRefused
@@ -10,7 +12,26 @@ from .user import User
 
 LONGEST_KEY = 128
 LARGEST_VALUE = 16 * 1024
+LARGEST_TOTAL = 256 * 1024
 MOST_KEYS = 256
+
+
+class JsonText(models.TextField):  # type: ignore[type-arg]  # generic in the stubs only
+    """Any JSON value, kept as its text. PostgreSQL's jsonb would turn 1e22 into an integer, -0.0 into 0, and
+    sort the keys of objects; and the text is what is bounded."""
+
+    def from_db_value(self, value: str | None, *context: Any) -> Any:
+        return None if value is None else json.loads(value)
+
+    def to_python(self, value: Any) -> Any:
+        return value
+
+    def get_prep_value(self, value: Any) -> str:
+        return as_text(value)
+
+
+def as_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 class PreferenceQuerySet(models.QuerySet["Preference"]):
@@ -24,10 +45,19 @@ class PreferenceQuerySet(models.QuerySet["Preference"]):
         Raises: PreferenceRefused for a key or a value that is too large, or a key too many.
         """
         check_size(key, value)
-        stored = {"value": models.JSONNull() if value is None else value, "updated_at": timezone.now()}
+        stored = {"value": value, "updated_at": timezone.now()}
         if not self.filter(user_id=user_id, key=key).update(**stored):
             self.check_room(user_id, key)
             self.update_or_create(user_id=user_id, key=key, defaults=stored)
+        self.check_total(user_id)
+
+    def check_total(self, user_id: int) -> None:
+        """Raises: PreferenceRefused, which undoes the set that was one too large."""
+        total = self.filter(user_id=user_id).aggregate(total=Sum(Length(Cast("value", models.TextField()))))[
+            "total"
+        ]
+        if total > LARGEST_TOTAL:
+            raise PreferenceRefused(f"A user's preferences have at most {LARGEST_TOTAL} characters together.")
 
     def check_room(self, user_id: int, key: str) -> None:
         """Whether the user may have `key` beside the others; inside a transaction, to whose end the answer holds.
@@ -48,7 +78,7 @@ class Preference(models.Model):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="preferences")
     key = models.CharField(max_length=LONGEST_KEY)
-    value = models.JSONField(blank=True)
+    value: "models.Field[Any, Any]" = JsonText(blank=True)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = PreferenceQuerySet.as_manager()
@@ -66,6 +96,6 @@ def check_size(key: str, value: Any) -> None:
     """Raises: PreferenceRefused."""
     if not 0 < len(key) <= LONGEST_KEY:
         raise PreferenceRefused(f"A preference's key has 1 to {LONGEST_KEY} characters.")
-    size = len(json.dumps(value, ensure_ascii=False).encode())
+    size = len(as_text(value).encode())
     if size > LARGEST_VALUE:
         raise PreferenceRefused(f"A preference's value has at most {LARGEST_VALUE} bytes as JSON, not {size}.")

@@ -26,6 +26,11 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Those of the era without a handshake, which are found by who calls, not by an id."""
         return self.filter(protocol_version__gte=FIRST_STATELESS_VERSION)
 
+    def continued(self, principal: Principal, *, client_name: str, transport: str) -> "Session | None":
+        """The live session of this caller and client. One read."""
+        found = self.live().stateless().of(principal).filter(client_name=client_name, transport=transport)
+        return found.first()
+
     def continue_or_open(
         self,
         principal: Principal,
@@ -105,6 +110,10 @@ class Session(models.Model):
     @property
     def is_live(self) -> bool:
         return self.ended_at is None
+
+    def has_not_ended(self) -> bool:
+        """As the row says now."""
+        return type(self).objects.filter(pk=self.pk).live().exists()
 
     def is_due_to_note_activity(self) -> bool:
         return self.last_activity_at < timezone.now() - ACTIVITY_IS_NOTED_EVERY

@@ -53,7 +53,8 @@ def read_client(message: Message, headers: Mapping[str, str]) -> Client:
     """
     version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
     if version not in MODERN_PROTOCOL_VERSIONS and (message.method == "initialize" or version is not None):
-        raise rejected(unsupported_protocol_version_rejection(str(version or "2025-11-25")))
+        wanted = version or (message.params or {}).get("protocolVersion") or "2025-11-25"
+        raise rejected(unsupported_protocol_version_rejection(str(wanted)))
     route = classify_inbound_request(message.body, headers=headers)
     if isinstance(route, InboundLadderRejection):
         raise rejected(route)

@@ -96,7 +96,7 @@ class Exchange:
             notification: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
             if params is not None:
                 notification["params"] = params
-            await self._write_event(event(notification))
+            await self._write_event(event(strict_json.dumps(notification)))
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         if self._progress_token is None:
@@ -161,8 +161,8 @@ class Exchange:
 
     # --- Writing ---
 
-    async def reply(self, message: Mapping[str, Any], status: int = 200) -> None:
-        """The last thing sent: the result or the error. `status` counts only if nothing was streamed."""
+    async def reply(self, message: bytes, status: int) -> None:
+        """The last thing sent: the result or the error, as JSON. `status` counts only if nothing was streamed."""
         if self._is_streaming:
             async with self._turn:
                 await self._write(event(message), more=False)
@@ -185,16 +185,14 @@ class Exchange:
             await asyncio.sleep(0)  # where the cancellation arrives, before anything more is written
 
 
-def event(message: Mapping[str, Any]) -> bytes:
+def event(message: bytes) -> bytes:
     """One SSE frame (WHATWG HTML, section 9.2). JSON has no raw line breaks, so one `data:` line is enough."""
-    return b"event: message\r\ndata: " + strict_json.dumps(message) + b"\r\n\r\n"
+    return b"event: message\r\ndata: " + message + b"\r\n\r\n"
 
 
-async def respond(
-    send: Send, status: int, message: Mapping[str, Any] | None, headers: list[Header] | None = None
-) -> None:
+async def respond(send: Send, status: int, message: bytes | None, headers: list[Header] | None = None) -> None:
     """A whole HTTP response carrying one JSON-RPC message, or none (202)."""
-    body = b"" if message is None else strict_json.dumps(message)
+    body = message or b""
     lines = [*PRIVATE, (b"content-length", b"%d" % len(body)), *(headers or ())]
     if message is not None:
         lines.append((b"content-type", b"application/json"))

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from mcp_types import HEADER_MISMATCH
 
+from sessions_app.credentials import CREDENTIAL_HEADERS
 from sessions_app.deadline import Deadline
 from sessions_app.exceptions import Refused
 
@@ -25,7 +26,6 @@ SLOWEST_BODY = 15.0
 """Seconds for a whole body. uvicorn itself would wait for ever."""
 
 LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
-CREDENTIAL_HEADERS = ("authorization", "x-api-key", "x-session-token")
 # Two readers of a repeated one would disagree: the first copy or the last?
 SINGLE_HEADERS = frozenset(
     {"host", "origin", "content-type", "content-length", "content-encoding", *CREDENTIAL_HEADERS}

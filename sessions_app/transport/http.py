@@ -20,17 +20,18 @@ from sessions_app.call import Call
 from sessions_app.credentials import authenticate
 from sessions_app.exceptions import Refused, Unauthenticated
 
+from . import strict_json
 from .envelope import Client, read_client
 from .exchange import Exchange, Receive, Send, respond
 from .guard import ClientLeft, Guard, accepts, read_body
 from .jsonrpc import Message, error, parse
 from .kernel import HostedServer, result_of
-from .presence import peer_address, session_of
+from .presence import is_live, peer_address, session_of
 
 logger = logging.getLogger(__name__)
 
 LISTEN = "subscriptions/listen"
-STREAM_IS_RECHECKED_EVERY = 2.0  # seconds
+STREAM_IS_RECHECKED_EVERY = 0.5  # seconds
 
 
 class McpHttpConsumer(AsyncConsumer):
@@ -65,16 +66,32 @@ class McpHttpConsumer(AsyncConsumer):
             return
         call = Call(principal, session, headers, exchange)
         if message.method == LISTEN:
-            exchange.accompany(cut_when_refused(exchange, headers))
+            exchange.accompany(self.recheck(call, message))
         await exchange.serve(self.answer(call, client, message))
+
+    async def recheck(self, call: Call, message: Message) -> None:
+        """An open stream is authority that lasts: end it when its credential, session or permissions end."""
+        while True:
+            await asyncio.sleep(STREAM_IS_RECHECKED_EVERY)
+            try:
+                principal = await authenticate(call.headers)
+                goes_on = await is_live(call.session)
+            except Refused:
+                goes_on = False
+            except DatabaseFailure:
+                logger.warning("The database did not say whether an open stream may go on")
+                continue
+            if not goes_on or not self.server.still_allows(call, principal, message.params or {}):
+                call.exchange.cut()
+                return
 
     async def answer(self, call: Call, client: Client, message: Message) -> None:
         try:
             result = await result_of(self.server, call, client, message)
+            reply = strict_json.dumps({"jsonrpc": "2.0", "id": message.id, "result": result}), 200
         except Exception as exception:  # noqa: BLE001 (the edge: whatever a handler raises becomes a JSON-RPC error)
-            await call.exchange.reply(*failure(exception, message))
-        else:
-            await call.exchange.reply({"jsonrpc": "2.0", "id": message.id, "result": result})
+            reply = failure(exception, message)
+        await call.exchange.reply(*reply)
 
 
 def open_exchange(message: Message, headers: Mapping[str, str], receive: Receive, send: Send) -> Exchange:
@@ -91,27 +108,21 @@ def open_exchange(message: Message, headers: Mapping[str, str], receive: Receive
     )
 
 
-async def cut_when_refused(exchange: Exchange, headers: Mapping[str, str]) -> None:
-    """An open stream is authority that lasts: ask again whether its credential still holds."""
-    while True:
-        await asyncio.sleep(STREAM_IS_RECHECKED_EVERY)
-        try:
-            await authenticate(headers)
-        except Refused:
-            exchange.cut()
-            return
-        except DatabaseFailure:
-            logger.warning("The database did not say whether an open stream may go on")
-
-
-def failure(exception: Exception, message: Message) -> tuple[dict[str, Any], int]:
+def failure(exception: Exception, message: Message) -> tuple[bytes, int]:
     """The JSON-RPC error for what a handler raised, and its HTTP status. Crash text stays in the log."""
     data = handler_exception_to_error_data(exception)
-    if data is None:
-        logger.error("%s crashed", message.method, exc_info=exception)
-        data = ErrorData(code=INTERNAL_ERROR, message="Internal server error")
-    body = {"jsonrpc": "2.0", "id": message.id, "error": error(data.code, data.message, data.data)}
-    return body, ERROR_CODE_HTTP_STATUS.get(data.code, 200)
+    try:
+        if data is not None:
+            return encoded(data, message), ERROR_CODE_HTTP_STATUS.get(data.code, 200)
+    except (TypeError, ValueError) as unencodable:
+        exception = unencodable
+    logger.error("%s crashed", message.method, exc_info=exception)
+    return encoded(ErrorData(code=INTERNAL_ERROR, message="Internal server error"), message), 200
+
+
+def encoded(data: ErrorData, message: Message) -> bytes:
+    body = error(data.code, data.message, data.data)
+    return strict_json.dumps({"jsonrpc": "2.0", "id": message.id, "error": body})
 
 
 async def refuse(send: Send, refusal: Refused, message: Message | None) -> None:
@@ -120,7 +131,7 @@ async def refuse(send: Send, refusal: Refused, message: Message | None) -> None:
         "id": message.id if message else None,
         "error": error(refusal.code, refusal.message, refusal.data),
     }
-    await respond(send, refusal.status, body, list(refusal.headers))
+    await respond(send, refusal.status, strict_json.dumps(body), list(refusal.headers))
 
 
 def unavailable() -> Refused:

@@ -8,6 +8,7 @@ from mcp.server.runner import ServerRunner
 from mcp.shared.message import ServerMessageMetadata
 
 from sessions_app.call import Call
+from sessions_app.principal import Principal
 
 from .envelope import Client
 from .jsonrpc import Message
@@ -24,6 +25,10 @@ class HostedServer(Server[None]):
         It must be the same result that the kernel would give, envelope included.
         """
         return None
+
+    def still_allows(self, call: Call, now: Principal, params: Mapping[str, Any]) -> bool:
+        """Whether an open stream may go on, now that its caller is `now`."""
+        return True
 
 
 async def result_of(server: HostedServer, call: Call, client: Client, message: Message) -> Result:

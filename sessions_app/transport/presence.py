@@ -5,13 +5,14 @@ from ipaddress import ip_address
 from typing import Any
 
 from sessions_app.models import Session
-from sessions_app.pool import identity_pool
+from sessions_app.pool import background_pool, identity_pool
 from sessions_app.principal import Principal
 from sessions_app.recent import Recent
 
 from .envelope import Client, fitting
 
 _recent: Recent[tuple[int, str, str], Session] = Recent()
+_live: Recent[int, bool] = Recent()
 
 
 async def session_of(
@@ -21,29 +22,42 @@ async def session_of(
     key = (principal.user_id, principal.credential, client.name)
     if (session := _recent.get(key)) is not None:
         return session
-    return await _recent.read(
-        key, lambda: identity_pool.run(lambda: continue_session(principal, client, headers, scope))
-    )
+    return await _recent.read(key, lambda: continue_or_open(principal, client, headers, scope))
 
 
-def continue_session(
+async def continue_or_open(
     principal: Principal, client: Client, headers: Mapping[str, str], scope: Mapping[str, Any]
 ) -> Session:
+    """A known session is only read; a new one has to be written, which may have to wait for a lock."""
     seen = {
         "client_version": client.version,
         "ip": peer_address(scope),
         "user_agent": fitting(headers.get("user-agent", ""), 300),
     }
-    session = Session.objects.continue_or_open(
-        principal,
-        client_name=client.name,
-        transport="http",
-        protocol_version=client.protocol_version,
-        **seen,
+    found = await identity_pool.run(
+        lambda: Session.objects.continued(principal, client_name=client.name, transport="http")
     )
-    if session.is_due_to_note_activity():
-        identity_pool.later(lambda: session.note_activity(**seen))
-    return session
+    if found is None:
+        return await background_pool.run(
+            lambda: Session.objects.continue_or_open(
+                principal,
+                client_name=client.name,
+                transport="http",
+                protocol_version=client.protocol_version,
+                **seen,
+            )
+        )
+    if found.is_due_to_note_activity():
+        background_pool.later(lambda: found.note_activity(**seen))
+    return found
+
+
+async def is_live(session: Session) -> bool:
+    """Whether the session behind an open stream goes on; asked at most once a second for all its streams."""
+    known = _live.get(session.pk)
+    if known is None:
+        known = await _live.read(session.pk, lambda: identity_pool.run(lambda: session.has_not_ended()))
+    return known
 
 
 def peer_address(scope: Mapping[str, Any]) -> str | None:
@@ -56,3 +70,4 @@ def peer_address(scope: Mapping[str, Any]) -> str | None:
 
 def forget() -> None:
     _recent.forget()
+    _live.forget()

@@ -153,6 +153,33 @@ def test_a_graceful_end_finishes_calls_and_streams(start: Start, tmp_path: Path)
     assert "Traceback" not in output, output
 
 
+def test_ctrl_c_ends_it_quietly(start: Start) -> None:
+    process = start()
+    assert "Traceback" not in process.end(signal.SIGINT)
+
+
+def test_a_port_in_use_is_said_before_anything_else(start: Start, tmp_path: Path) -> None:
+    first = start()
+    second = Process(tmp_path / "other", PORT=first.port)
+    output = second.popen.communicate(timeout=30)[0]
+    assert output.startswith(f"CommandError: Cannot listen on 127.0.0.1, port {first.port}")
+    assert len(output.splitlines()) == 1
+    assert not (tmp_path / "other" / "first-run.txt").exists()
+
+
+def test_two_first_runs_at_once_agree(tmp_path: Path) -> None:
+    both = [Process(tmp_path) for _ in range(2)]
+    try:
+        for process in both:
+            process.wait_until_ready()
+        key = first_key(tmp_path)
+        for process in both:
+            assert not process.call(key, "get-user-profile")["isError"]
+    finally:
+        outputs = [process.end() for process in both]
+    assert sum("First run" in output for output in outputs) == 1
+
+
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
@@ -160,6 +187,8 @@ def test_a_graceful_end_finishes_calls_and_streams(start: Start, tmp_path: Path)
         ({"WORKERS": "2"}, "WORKERS=2"),
         ({"PORT": "no"}, "PORT"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY"),
+        ({"CONCIERGE_DATA_DIR": "/dev/null/x"}, "CONCIERGE_DATA_DIR"),
+        ({"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}, "DATABASE_URL"),
         ({"CONCIERGE_PUBLIC_URL": "mcp.example.com", "REDIS_URL": "http://x"}, "REDIS_URL"),
     ],
 )

@@ -25,6 +25,8 @@ from tests.control_room import (
 )
 from tools_app.models import ToolCall
 
+pytestmark = pytest.mark.pages
+
 CANARIES = (
     "user-name", "first-name", "email", "key-name", "session-label", "client-name", "user-agent", "end-reason",
     "preference-key", "preference-value", "call-name", "group-name",

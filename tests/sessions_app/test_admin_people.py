@@ -23,6 +23,8 @@ from tests.control_room import (
 )
 from tools_app.models import ToolCall
 
+pytestmark = pytest.mark.pages
+
 PEOPLE_AND_GROUPS = "_(user|apikey|session|preference|group|toolcall|logentry)$"
 
 

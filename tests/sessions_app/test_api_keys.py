@@ -23,7 +23,7 @@ from sessions_app import credentials, tokens
 from sessions_app.credentials import identify
 from sessions_app.exceptions import Unauthenticated
 from sessions_app.models import ApiKey, User
-from sessions_app.pool import identity_pool
+from sessions_app.pool import background_pool, identity_pool
 from sessions_app.recent import LIFETIME
 from tests.conftest import key_for, wire_for
 from tests.wire import Answer, Wire
@@ -51,7 +51,7 @@ async def knock(secret: str | None, **headers: str) -> Answer:
 
 async def settled() -> None:
     """Until what runs off the reply's path has run, and nobody is remembered."""
-    await asyncio.to_thread(identity_pool.close)
+    await asyncio.to_thread(background_pool.close)
     credentials.forget()
 
 

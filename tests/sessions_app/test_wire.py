@@ -328,3 +328,37 @@ async def test_a_listener_whose_key_is_revoked_is_cut_off(
     await identity_pool.run(lambda: ApiKey.objects.filter(user=alice).revoke())
     answer = await stream.wait()
     assert b'"result"' not in answer.body
+
+
+async def test_a_listener_who_may_no_longer_read_is_cut_off(
+    wire: Wire, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "STREAM_IS_RECHECKED_EVERY", 0.1)
+    stream = wire.open(wire.request("subscriptions/listen", LISTEN))
+    await stream.wait_for("acknowledged")
+    await identity_pool.run(lambda: alice.groups.clear())
+    answer = await stream.wait()
+    assert b'"result"' not in answer.body
+
+
+async def test_a_listener_whose_session_is_ended_is_cut_off(
+    wire: Wire, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "STREAM_IS_RECHECKED_EVERY", 0.1)
+    stream = wire.open(wire.request("subscriptions/listen", LISTEN))
+    await stream.wait_for("acknowledged")
+    await identity_pool.run(lambda: alice.mcp_sessions.all().end("by admin"))
+    assert b'"result"' not in (await stream.wait()).body
+
+
+async def test_nothing_goes_on_beside_a_call_that_is_over(wire: Wire) -> None:
+    before = asyncio.all_tasks()
+    await wire.call("wait", {"seconds": 0.2})
+    await asyncio.sleep(0)
+    assert {task for task in asyncio.all_tasks() - before if not task.done()} == set()
+
+
+async def test_two_credentials_of_any_kind_are_refused(wire: Wire) -> None:
+    for other in ("x-api-key", "x-session-token"):
+        answer = await wire.call("echo", {"text": "x"}, headers={other: "anything"})
+        assert answer.status == 400

@@ -2,11 +2,14 @@
 
 import asyncio
 import time
+from decimal import Decimal
 from threading import Event
 from typing import Annotated, Any
 
+from django.db import transaction
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Elicit, Resolve
+from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, Field
 
 from sessions_app.models import Preference
@@ -150,6 +153,54 @@ async def confirm() -> Elicit[Confirmation]:
 async def ask(text: str, confirmation: Annotated[Confirmation, Resolve(confirm)]) -> str:
     """Ask before answering."""
     return f"{text}: {'yes' if confirmation.sure else 'no'}"
+
+
+@tool("lie", groups=EVERYONE)
+def lie(*, principal: CurrentPrincipal) -> list[int]:
+    """Write, and return what was not promised."""
+    Preference.objects.put(principal.user_id, "lied", 1)
+    return "not a list"  # type: ignore[return-value]
+
+
+@tool("hook", groups=EVERYONE)
+def hook(*, principal: CurrentPrincipal) -> str:
+    """Write, with a hook after the commit that fails."""
+    Preference.objects.put(principal.user_id, "hooked", 1)
+    transaction.on_commit(crash_in_hook)
+    return "written"
+
+
+def crash_in_hook() -> None:
+    raise RuntimeError(SECRET)
+
+
+@tool("odd-error", groups=EVERYONE, read_only=True)
+async def odd_error() -> str:
+    """Want a protocol error that JSON has no words for."""
+    raise MCPError(-32000, "odd", {"value": Decimal(1)})
+
+
+async def never() -> int:
+    await asyncio.Event().wait()
+    return 1
+
+
+@tool("unresolved", groups=EVERYONE, read_only=True, timeout=0.1)
+async def unresolved(number: Annotated[int, Resolve(never)]) -> int:
+    """Wait for a resolver that never comes back."""
+    return number
+
+
+@resource("shop://items/{item}/secret", name="item-secret", groups=[ADMINISTRATORS])
+def item_secret(item: str) -> str:
+    """Not for everybody."""
+    return item
+
+
+@resource("shop://items/today/secret", name="todays-secret", groups=EVERYONE)
+def todays_secret() -> str:
+    """For everybody, though a template that is not would match it too."""
+    return "cake"
 
 
 @resource("shop://menu", name="menu", groups=EVERYONE, mime_type="application/json")

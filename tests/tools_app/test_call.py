@@ -111,7 +111,7 @@ async def test_what_a_failed_tool_wrote_is_rolled_back(wire: Wire, alice: User, 
 async def test_what_a_timed_out_tool_wrote_is_rolled_back(wire: Wire, alice: User, recorded: Any) -> None:
     shop.slow_write_left.clear()
     answer = await wire.call("slow-write", {"seconds": 0.6})
-    assert answer.text == "Stopped after 0.2 seconds; nothing was changed."
+    assert answer.text == "Stopped after 0.2 s; nothing was changed."
     await asyncio.to_thread(shop.slow_write_left.wait, 5)
     await wire.call("slow-write", {"seconds": 0.0})
     assert (await Preference.objects.aget(user=alice)).value == 0.0
@@ -123,7 +123,7 @@ async def test_what_a_timed_out_tool_wrote_is_rolled_back(wire: Wire, alice: Use
 
 
 async def test_an_async_tool_is_stopped_in_time(wire: Wire) -> None:
-    assert (await wire.call("brief")).text == "Stopped after 0.1 seconds; nothing was changed."
+    assert (await wire.call("brief")).text == "Stopped after 0.1 s."
 
 
 async def test_slow_tools_do_not_keep_others_from_being_identified(wire: Wire, bob: User) -> None:

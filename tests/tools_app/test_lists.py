@@ -162,3 +162,13 @@ async def test_nothing_hidden_is_completed(wire: Wire) -> None:
         {"ref": {"type": "ref/prompt", "name": "audit"}, "argument": {"name": "x", "value": ""}},
     )
     assert (answer.status, answer.error["code"]) == (400, -32602)
+
+
+async def test_a_template_that_is_hidden_does_not_hide_what_is_open(wire: Wire, admin: User) -> None:
+    uri = "shop://items/today/secret"
+    assert uri in await listed(wire, *LISTS[1])
+    assert (await wire.ask("resources/read", {"uri": uri})).result["contents"][0]["text"] == "cake"
+    other = await wire.ask("resources/read", {"uri": "shop://items/tea/secret"})
+    assert other.error["code"] == -32602
+    by_admin = await (await wire_for(admin)).ask("resources/read", {"uri": "shop://items/tea/secret"})
+    assert by_admin.result["contents"][0]["text"] == "tea"

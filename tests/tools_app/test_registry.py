@@ -25,6 +25,11 @@ def test_one_string_is_not_several_groups() -> None:
         Registry().tool("t", groups=MEMBERS)(lambda: None)
 
 
+def test_open_ended_arguments_are_no_schema() -> None:
+    with pytest.raises(TypeError, match="name each argument"):
+        Registry().tool("any", groups=EVERYONE)(lambda *args, **kwargs: None)
+
+
 def test_an_async_tool_may_only_read() -> None:
     async def write() -> str:
         return ""

@@ -1,13 +1,20 @@
+import fcntl
 import logging
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import psycopg
 import uvicorn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from project.config import Config
 from project.first_run import welcome
@@ -31,28 +38,65 @@ class Command(BaseCommand):
     # uvicorn logs where it listens; a failed system check stops us before.
     requires_migrations_checks = False
 
-    def add_arguments(self, parser: Any) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
         config: Config = settings.CONFIG
-        parser.add_argument(
-            "--host", default=config.host, help="Address to listen on (HOST; default: %(default)s)."
-        )
-        parser.add_argument("--port", type=int, default=config.port, help="Port (PORT; default: %(default)s).")
-
-    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
-        config: Config = settings.CONFIG
-        refuse_what_is_unsafe(host, config)
-        call_command("migrate", verbosity=0, interactive=False)
-        config.host, config.port = host, port
-        welcome(sys.stdout)
+        refuse_what_is_unsafe(config)
+        listener = listen(config.host, config.port)
+        with one_at_a_time(config.data_dir):
+            migrate()
+            welcome(sys.stdout)
         print(f"Concierge {settings.VERSION} on {config.origin}  (MCP: {config.origin}/mcp)", flush=True)
-        Server(uvicorn_config(host, port, config)).run()
+        with suppress(KeyboardInterrupt):  # Ctrl-C is an ordinary end; uvicorn raises it again when it is done
+            Server(uvicorn_config(config)).run(sockets=[listener])
 
 
-def refuse_what_is_unsafe(host: str, config: Config) -> None:
-    if not is_loopback(host) and not config.public_url:
+def listen(host: str, port: int) -> socket.socket:
+    """Before anything is said or made: the port may be somebody else's."""
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+        )
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CommandError(f"Cannot listen on {host}, port {port} (HOST, PORT): {reason}") from None
+
+
+@contextmanager
+def one_at_a_time(data_dir: Path) -> Iterator[None]:
+    """Two servers that start at once on one data directory set it up one after the other."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (data_dir / ".starting").open("w")
+    except OSError as error:
+        raise CommandError(f"CONCIERGE_DATA_DIR {data_dir} cannot be written: {error.strerror}") from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def migrate() -> None:
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+    except OperationalError as error:
+        raise CommandError(f"The database (DATABASE_URL) cannot be used: {reason_of(error)}") from None
+
+
+def reason_of(error: BaseException) -> str:
+    """psycopg's pool only says that it waited; a connection of our own says what for."""
+    url = settings.CONFIG.database_url or ""
+    if url.startswith("postgres"):
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+        except psycopg.Error as direct:
+            error = direct
+    return str(error).strip().partition("\n")[0]
+
+
+def refuse_what_is_unsafe(config: Config) -> None:
+    if not is_loopback(config.host) and not config.public_url:
         raise CommandError(
-            f"Refusing to listen on {host} without CONCIERGE_PUBLIC_URL: set it to the URL that people use,"
-            " such as https://mcp.example.com. Host and Origin are checked against it."
+            f"Refusing to listen on HOST={config.host} without CONCIERGE_PUBLIC_URL: set it to the URL that people"
+            " use, such as https://mcp.example.com. Host and Origin are checked against it."
         )
     if config.workers > 1:
         raise CommandError(
@@ -68,11 +112,9 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def uvicorn_config(host: str, port: int, config: Config) -> uvicorn.Config:
+def uvicorn_config(config: Config) -> uvicorn.Config:
     return uvicorn.Config(
         "project.asgi:application",
-        host=host,
-        port=port,
         loop="uvloop",
         http="httptools",
         lifespan="on",
