@@ -36,7 +36,7 @@ mcp = McpHttpConsumer.as_asgi(server=server, guard=Guard(settings.CONFIG.origin)
 async def application(scope: Any, receive: Receive, send: Send) -> None:
     match scope["type"]:
         case "http":
-            await (mcp if scope["path"] == "/mcp" else django)(scope, receive, send)
+            await (mcp if scope["path"] in ("/mcp", "/mcp/") else django)(scope, receive, send)
         case "lifespan":
             await lifespan(receive, send)
         case "websocket":

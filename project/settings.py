@@ -216,12 +216,15 @@ LOGGING = {
             "style": "{",
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
     "root": {"handlers": ["stderr"], "level": CONFIG.log_level},
     "loggers": {
         "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-        # One line for each stranger who sends another Host is enough; Django's has a traceback.
-        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
+        # Thirty lines for each stranger who sends another Host. He is told; nobody else need be.
+        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
         # The SDK logs what it was asked at INFO, every call of it.
         "mcp": {"level": "WARNING"},
     },

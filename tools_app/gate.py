@@ -31,17 +31,6 @@ Resolve = Callable[[dict[str, Any]], Awaitable[dict[str, Any] | InputRequiredRes
 Convert = Callable[[Any], dict[str, Any]]
 
 
-def check_header_arguments(tool: Tool, call: Call, arguments: Mapping[str, Any]) -> None:
-    """`Mcp-Param-*` headers agree with the arguments they mirror. Raises: MCPError (-32020).
-
-    Only for a tool that the caller may see: a mismatch must not tell that a hidden one exists.
-    """
-    if tool.has_header_arguments:
-        rejection = validate_mcp_param_headers(tool.function.input_schema, arguments, call.headers)
-        if isinstance(rejection, InboundLadderRejection):
-            raise MCPError(rejection.code, rejection.message, rejection.data)
-
-
 class Gate:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -49,9 +38,23 @@ class Gate:
     def authorize[C: Capability](self, capability: C | None, call: Call, kind: str, name: str, **data: str) -> C:
         """The capability, if there is one and this caller may use it. Raises: NotFound, after recording it."""
         if capability is None or not capability.is_open_to(call.principal):
-            self._recorder.add(Entry(call.principal, call.session, name, time.time(), Outcome.REFUSED))
+            self._refused(call, name)
             raise NotFound(kind, name, **data)
         return capability
+
+    def check_headers(self, tool: Tool, call: Call, arguments: Mapping[str, Any]) -> None:
+        """`Mcp-Param-*` headers agree with the arguments they mirror. Raises: MCPError (-32020), recorded.
+
+        Only for a tool that the caller may see: a mismatch must not tell that a hidden one exists.
+        """
+        if tool.has_header_arguments:
+            rejection = validate_mcp_param_headers(tool.function.input_schema, arguments, call.headers)
+            if isinstance(rejection, InboundLadderRejection):
+                self._refused(call, tool.name)
+                raise MCPError(rejection.code, rejection.message, rejection.data)
+
+    def _refused(self, call: Call, name: str) -> None:
+        self._recorder.add(Entry(call.principal, call.session, name, time.time(), Outcome.REFUSED))
 
     async def run(
         self,

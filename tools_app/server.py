@@ -28,7 +28,7 @@ from sessions_app.transport.kernel import HostedServer
 from .capabilities import Capability, Resource, Tool
 from .context import call_of
 from .exceptions import Failed, NotFound
-from .gate import Gate, Resolve, check_header_arguments
+from .gate import Gate, Resolve
 from .pages import page
 from .recorder import recorder
 from .registry import Registry
@@ -94,7 +94,7 @@ class McpServer(HostedServer):
         call = call_of(ctx)
         tool = self.gate.authorize(self.registry.tools.get(params.name), call, "tool", params.name)
         arguments = params.arguments or {}
-        check_header_arguments(tool, call, arguments)
+        self.gate.check_headers(tool, call, arguments)
         return await self.run_tool(call, tool, arguments, resolver(tool, ctx, params))
 
     async def run_tool(self, call: Call, tool: Tool, arguments: Mapping[str, Any], resolve: Resolve | None) -> Any:
@@ -119,7 +119,7 @@ class McpServer(HostedServer):
 
     async def call_plainly(self, call: Call, tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
         self.gate.authorize(tool, call, "tool", tool.name)
-        check_header_arguments(tool, call, arguments)
+        self.gate.check_headers(tool, call, arguments)
         result: dict[str, Any] = await self.run_tool(call, tool, arguments, None)
         result["_meta"] = {**result.get("_meta", NOTHING), SERVER_INFO_META_KEY: self.server_info_stamp}
         return result

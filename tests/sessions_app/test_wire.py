@@ -138,13 +138,15 @@ async def test_a_name_may_travel_in_base64(wire: Wire) -> None:
     ],
 )
 async def test_mirrored_arguments_must_agree(
-    wire: Wire, arguments: dict[str, str], header: str | None, is_fine: bool
+    wire: Wire, arguments: dict[str, str], header: str | None, is_fine: bool, recorded: Any
 ) -> None:
     answer = await wire.call("by-region", arguments, headers={"mcp-param-region": header})
     if is_fine:
         assert answer.text == arguments["region"]
     else:
         assert (answer.status, answer.error["code"]) == (400, -32020)
+    await recorded()
+    assert (await ToolCall.objects.aget(name="by-region")).outcome == ("ok" if is_fine else "refused")
 
 
 async def test_an_initialize_is_told_which_revision_to_speak(wire: Wire) -> None:
@@ -356,6 +358,10 @@ async def test_nothing_goes_on_beside_a_call_that_is_over(wire: Wire) -> None:
     await wire.call("wait", {"seconds": 0.2})
     await asyncio.sleep(0)
     assert {task for task in asyncio.all_tasks() - before if not task.done()} == set()
+
+
+async def test_a_slash_too_many_is_forgiven(wire: Wire) -> None:
+    assert (await wire.call("echo", {"text": "x"}, path="/mcp/")).text == "x"
 
 
 async def test_two_credentials_of_any_kind_are_refused(wire: Wire) -> None:
