@@ -26,3 +26,11 @@ class OneLine(logging.Formatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802
         """Lines of its own, each indented: what an exception says may be a caller's, and must not start one."""
         return "\n".join(f"  {visible(line)}" for line in super().formatException(ei).splitlines())
+
+
+class Brief(logging.Filter):
+    """Takes the traceback off: for what anybody can cause, as often as he likes."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.exc_info = record.exc_text = None
+        return True

@@ -91,9 +91,10 @@ def database() -> dict[str, Any]:
     # A job borrows a connection from the pool and gives it back; persistent ones would pile up.
     # The database gives up before we do: a thread that waits for a lock cannot be stopped from outside.
     limits = {"statement_timeout": "30s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "60s"}
-    options = settings.get("OPTIONS", {}) | {
+    given = settings.get("OPTIONS", {})
+    options = given | {
         "pool": {"min_size": 1, "max_size": TOOL_THREADS + IDENTITY_THREADS + 6, "timeout": 5},
-        "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
+        "options": " ".join([*(f"-c {name}={value}" for name, value in limits.items()), given.get("options", "")]),
     }
     return settings | {"CONN_MAX_AGE": 0, "OPTIONS": options}
 
@@ -137,11 +138,10 @@ LOGIN_REDIRECT_URL = "admin:index"
 
 # --- What a browser is told -----------------------------------------------------------------------
 
-ALLOWED_HOSTS = [*LOOPBACK_HOSTS[:2], "[::1]", f"[{CONFIG.host}]" if ":" in CONFIG.host else CONFIG.host]
-CSRF_TRUSTED_ORIGINS = []
-if CONFIG.public_url:
-    ALLOWED_HOSTS.append((urlsplit(CONFIG.public_url).hostname or "").lower())
-    CSRF_TRUSTED_ORIGINS.append(CONFIG.public_url)
+# Not HOST itself: with a public URL it may be 0.0.0.0, which is nobody's name.
+OWN_NAME = urlsplit(CONFIG.origin).hostname or ""
+ALLOWED_HOSTS = [*LOOPBACK_HOSTS[:2], "[::1]", f"[{OWN_NAME}]" if ":" in OWN_NAME else OWN_NAME]
+CSRF_TRUSTED_ORIGINS = [CONFIG.public_url] if CONFIG.public_url else []
 
 SECURE_CSP = {
     "default-src": [CSP.NONE],
@@ -216,15 +216,16 @@ LOGGING = {
             "style": "{",
         }
     },
+    "filters": {"brief": {"()": "project.logs.Brief"}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
-        "nowhere": {"class": "logging.NullHandler"},
+        "brief": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["brief"]},
     },
     "root": {"handlers": ["stderr"], "level": CONFIG.log_level},
     "loggers": {
         "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-        # Thirty lines for each stranger who sends another Host. He is told; nobody else need be.
-        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
+        # One line for a stranger who sends another Host; Django's traceback would be thirty.
+        "django.security.DisallowedHost": {"handlers": ["brief"], "propagate": False},
         # The SDK logs what it was asked at INFO, every call of it.
         "mcp": {"level": "WARNING"},
     },

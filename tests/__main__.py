@@ -6,8 +6,8 @@ import sys
 
 from tests.services import POSTGRES, is_required, postgres_url
 
-APART = "process or browser"
-"""Tests that mostly wait, and choose their database themselves."""
+APART = "process or browser or pages"
+"""Tests that choose their database themselves, or turn out alike on each: once is enough."""
 NO_TESTS = 5
 """pytest's exit status when a selection (ARGS="-k rooms") leaves a run with nothing to do."""
 
@@ -16,10 +16,10 @@ def main(arguments: list[str]) -> int:
     url = postgres_url()
     runs = {
         "On SQLite": pytest("-m", f"not ({APART})", *arguments),
-        "Processes and browsers": pytest("-m", APART, *arguments),
+        "Processes, browsers and pages": pytest("-m", APART, *arguments),
     }
     if url is not None:
-        runs["On PostgreSQL"] = pytest("-m", f"not ({APART} or pages)", *arguments, DATABASE_URL=url)
+        runs["On PostgreSQL"] = pytest("-m", f"not ({APART})", *arguments, DATABASE_URL=url)
     for name, run in runs.items():
         print(f"== {name}\n{run.communicate()[0]}", flush=True)
     codes = {run.returncode for run in runs.values()}

@@ -44,7 +44,7 @@ class Job[T]:
             with transaction.atomic():
                 transaction.on_commit(self._committed)  # the first of the hooks
                 result = self._work()
-                self._commit()
+                self._begin_commit()
         except Exception:
             if not self.has_committed:
                 raise
@@ -54,7 +54,7 @@ class Job[T]:
     def _committed(self) -> None:
         self.has_committed = True
 
-    def _commit(self) -> None:
+    def _begin_commit(self) -> None:
         with self._lock:
             if self._is_given_up:
                 raise GivenUp

@@ -32,14 +32,15 @@ class Function:
     def __init__(self, fn: Callable[..., Any], name: str, *, structured: bool | None = None) -> None:
         self.fn = fn
         self.name = name
-        if any(parameter.kind in OPEN_ENDED for parameter in inspect.signature(fn).parameters.values()):
+        signature = inspect.signature(fn, eval_str=True)
+        if any(parameter.kind in OPEN_ENDED for parameter in signature.parameters.values()):
             raise TypeError(f"{name}: name each argument; *args and **kwargs are no schema")
         tool = SdkTool.from_function(fn, name=name, structured_output=structured)
         self.is_async = tool.is_async
         self.context_name = tool.context_kwarg
         self.description = (fn.__doc__ or "").strip()
         self.metadata = tool.fn_metadata
-        self.returns = inspect.signature(fn, eval_str=True).return_annotation
+        self.returns = signature.return_annotation
         self._taken = {
             parameter: marker.take
             for parameter, (marker, _) in tool.resolved_params.items()

@@ -12,6 +12,7 @@ from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp.server.mcpserver.exceptions import ToolError as SdkToolError
 from mcp.server.request_state import RequestStateBoundary
 from mcp.server.subscriptions import ListenHandler
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
@@ -46,6 +47,8 @@ PLAIN = frozenset({"name", "arguments", "_meta"})
 PLAIN_META = frozenset(
     {PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY, "progressToken"}
 )
+MOST_SUBSCRIPTIONS = 1000
+"""Resources that one `subscriptions/listen` may name."""
 NOTHING: dict[str, Any] = {}
 
 Context = ServerRequestContext[Any, Call]
@@ -201,7 +204,10 @@ class McpServer(HostedServer):
         """Honours only what this caller may read; the acknowledgement says which that is."""
         call = call_of(ctx)
         wanted = params.notifications
-        readable = self.readable(wanted.resource_subscriptions or (), call.principal)
+        uris = wanted.resource_subscriptions or ()
+        if len(uris) > MOST_SUBSCRIPTIONS:
+            raise MCPError(types.INVALID_PARAMS, f"At most {MOST_SUBSCRIPTIONS} resources in one subscription")
+        readable = self.readable(uris, call.principal)
         honoured = wanted.model_copy(update={"resource_subscriptions": readable or None})
         return await self.listeners(ctx, params.model_copy(update={"notifications": honoured}))
 
@@ -210,6 +216,8 @@ class McpServer(HostedServer):
 
     def still_allows(self, call: Call, now: Principal, params: Mapping[str, Any]) -> bool:
         """An open subscription goes on while its caller may read all that it was promised."""
+        if now.permissions == call.principal.permissions:
+            return True
         uris = params["notifications"].get("resourceSubscriptions") or ()
         return self.readable(uris, call.principal) == self.readable(uris, now)
 

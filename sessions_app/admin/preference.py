@@ -58,10 +58,10 @@ class PreferenceForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
         return self.cleaned_data
 
     def check_put(self) -> None:
-        key = self.cleaned_data.get("key", self.instance.key)
-        check_size(key, self.cleaned_data["value"])
-        if not is_saved(self.instance):
-            Preference.objects.check_room(self.cleaned_data["user"].pk, key)
+        key, value = self.cleaned_data.get("key", self.instance.key), self.cleaned_data["value"]
+        user_id = self.instance.user_id if is_saved(self.instance) else self.cleaned_data["user"].pk
+        check_size(key, value)
+        Preference.objects.check_room(user_id, key, value)
 
 
 @admin.register(Preference)

@@ -2,8 +2,8 @@ import json
 from typing import Any, Self
 
 from django.db import models, transaction
-from django.db.models import Sum
-from django.db.models.functions import Cast, Length
+from django.db.models import Count, Sum
+from django.db.models.functions import Coalesce, Length
 from django.utils import timezone
 
 from sessions_app.exceptions import PreferenceRefused
@@ -42,32 +42,25 @@ class PreferenceQuerySet(models.QuerySet["Preference"]):
     def put(self, user_id: int, key: str, value: Any) -> None:
         """Set one preference. A row a key: concurrent sets of different keys lose nothing.
 
-        Raises: PreferenceRefused for a key or a value that is too large, or a key too many.
+        Raises: PreferenceRefused for what is too large, alone or beside the user's others, or a key too many.
         """
         check_size(key, value)
-        stored = {"value": value, "updated_at": timezone.now()}
-        if not self.filter(user_id=user_id, key=key).update(**stored):
-            self.check_room(user_id, key)
-            self.update_or_create(user_id=user_id, key=key, defaults=stored)
-        self.check_total(user_id)
+        self.check_room(user_id, key, value)
+        self.update_or_create(user_id=user_id, key=key, defaults={"value": value, "updated_at": timezone.now()})
 
-    def check_total(self, user_id: int) -> None:
-        """Raises: PreferenceRefused, which undoes the set that was one too large."""
-        total = self.filter(user_id=user_id).aggregate(total=Sum(Length(Cast("value", models.TextField()))))[
-            "total"
-        ]
-        if total > LARGEST_TOTAL:
-            raise PreferenceRefused(f"A user's preferences have at most {LARGEST_TOTAL} characters together.")
-
-    def check_room(self, user_id: int, key: str) -> None:
-        """Whether the user may have `key` beside the others; inside a transaction, to whose end the answer holds.
+    def check_room(self, user_id: int, key: str, value: Any) -> None:
+        """Whether `value` fits beside the user's others; in a transaction, to whose end the answer holds.
 
         Raises: PreferenceRefused.
         """
-        # The user's row is the lock under which keys are counted; without it two could both be the last.
+        # The user's row is the lock under which this is counted; without it two could both be the last.
         User.objects.select_for_update().get(pk=user_id)
-        if self.filter(user_id=user_id).exclude(key=key).count() >= MOST_KEYS:
+        others = self.filter(user_id=user_id).exclude(key=key)
+        kept = others.aggregate(keys=Count("pk"), characters=Coalesce(Sum(Length("value")), 0))
+        if kept["keys"] >= MOST_KEYS:
             raise PreferenceRefused(f"A user has at most {MOST_KEYS} preferences; delete one first.")
+        if kept["characters"] + len(as_text(value)) > LARGEST_TOTAL:
+            raise PreferenceRefused(f"A user's preferences have at most {LARGEST_TOTAL} characters together.")
 
     def of(self, user_id: int) -> Self:
         return self.filter(user_id=user_id)

@@ -37,11 +37,11 @@ class ClientLeft(Exception):
 
 
 class Guard:
-    """What a request to the MCP endpoint must look like. Made once, from the public URL."""
+    """What a request to the MCP endpoint must look like. Made once, from the URL that people use."""
 
-    def __init__(self, public_url: str | None) -> None:
-        self._origin = public_url
-        self._hosts = public_hosts(public_url) if public_url else frozenset()
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._hosts = names_of(origin)
 
     def check(self, scope: Mapping[str, Any]) -> dict[str, str]:
         """The request's headers by lower-case name. Raises: Refused with the fitting status."""
@@ -70,7 +70,7 @@ class Guard:
             raise Refused("This Origin may not call the server.", status=403)
 
 
-def public_hosts(url: str) -> frozenset[str]:
+def names_of(url: str) -> frozenset[str]:
     """What a client may put into Host for `url`: its host and port; a default port may be spelled out."""
     parts = urlsplit(url)
     if parts.port is not None:

@@ -71,19 +71,26 @@ class McpHttpConsumer(AsyncConsumer):
 
     async def recheck(self, call: Call, message: Message) -> None:
         """An open stream is authority that lasts: end it when its credential, session or permissions end."""
-        while True:
-            await asyncio.sleep(STREAM_IS_RECHECKED_EVERY)
-            try:
-                principal = await authenticate(call.headers)
-                goes_on = await is_live(call.session)
-            except Refused:
-                goes_on = False
-            except DatabaseFailure:
-                logger.warning("The database did not say whether an open stream may go on")
-                continue
-            if not goes_on or not self.server.still_allows(call, principal, message.params or {}):
-                call.exchange.cut()
-                return
+        try:
+            while True:
+                if not await self.goes_on(call, message):
+                    break
+                await asyncio.sleep(STREAM_IS_RECHECKED_EVERY)
+        except Refused as refusal:
+            logger.info("Ended a stream of %s: %s", call.principal.username, refusal.message)
+        except Exception:  # a stream that nobody checks must not go on
+            logger.exception("An open stream could not be checked, and was ended")
+        call.exchange.cut()
+
+    async def goes_on(self, call: Call, message: Message) -> bool:
+        """Raises: Refused."""
+        try:
+            principal = await authenticate(call.headers)
+            is_open = await is_live(call.session)
+        except DatabaseFailure:
+            logger.warning("The database did not say whether an open stream may go on")
+            return True
+        return is_open and self.server.still_allows(call, principal, message.params or {})
 
     async def answer(self, call: Call, client: Client, message: Message) -> None:
         try:

@@ -107,6 +107,14 @@ def test_a_user_has_at_most_256(room: ControlRoom, alice: User, bob: User) -> No
     assert (alice.preferences.count(), bob.preferences.count()) == (MOST_KEYS, 1)
 
 
+def test_all_of_a_user_s_preferences_have_room_for_so_much(room: ControlRoom, alice: User) -> None:
+    full = "x" * (LARGEST_VALUE - 2)
+    Preference.objects.bulk_create(Preference(user=alice, key=f"k{number}", value=full) for number in range(16))
+    assert "together" in complaint_about(room, user=alice.pk, key="one more", value="1")
+    assert room.save(alice.preferences.get(key="k0"), value='"shorter"').status_code == 302
+    assert room.post(form_for(Preference), user=alice.pk, key="one more", value="1").status_code == 302
+
+
 def test_a_key_that_is_there_is_not_overwritten(room: ControlRoom, alice: User) -> None:
     put(alice, "dark")
     assert "already exists" in complaint_about(room, user=alice.pk, key="theme", value='"light"')

@@ -1,13 +1,14 @@
 """MCP over HTTP at 2026-07-28: one POST, one answer, and what closing the stream means."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from mcp.shared.subscriptions import ResourceUpdated, ToolsListChanged
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 
-from sessions_app.models import ApiKey, User
+from sessions_app.models import ApiKey, Session, User
 from sessions_app.pool import identity_pool
 from sessions_app.transport import exchange, http
 from sessions_app.transport.bus import bus
@@ -15,6 +16,7 @@ from tests.conftest import wire_for
 from tests.shop import tools as shop
 from tests.wire import Wire
 from tools_app.models import ToolCall
+from tools_app.server import McpServer
 
 LISTEN = {
     "notifications": {
@@ -321,36 +323,47 @@ async def test_listeners_hear_of_new_grants(wire: Wire, alice: User) -> None:
     await stream.wait()
 
 
-async def test_a_listener_whose_key_is_revoked_is_cut_off(
-    wire: Wire, alice: User, monkeypatch: pytest.MonkeyPatch
+def revoke_key(user: User) -> None:
+    ApiKey.objects.filter(user=user).revoke()
+
+
+def take_permissions(user: User) -> None:
+    user.groups.clear()
+
+
+def end_session(user: User) -> None:
+    Session.objects.filter(user=user).end("by admin")
+
+
+def deactivate(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+@pytest.mark.parametrize("act", [revoke_key, take_permissions, end_session, deactivate])
+async def test_a_listener_who_lost_his_authority_is_cut_off(
+    wire: Wire, alice: User, monkeypatch: pytest.MonkeyPatch, act: Callable[[User], None]
 ) -> None:
     monkeypatch.setattr(http, "STREAM_IS_RECHECKED_EVERY", 0.1)
     stream = wire.open(wire.request("subscriptions/listen", LISTEN))
     await stream.wait_for("acknowledged")
-    await identity_pool.run(lambda: ApiKey.objects.filter(user=alice).revoke())
-    answer = await stream.wait()
-    assert b'"result"' not in answer.body
-
-
-async def test_a_listener_who_may_no_longer_read_is_cut_off(
-    wire: Wire, alice: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http, "STREAM_IS_RECHECKED_EVERY", 0.1)
-    stream = wire.open(wire.request("subscriptions/listen", LISTEN))
-    await stream.wait_for("acknowledged")
-    await identity_pool.run(lambda: alice.groups.clear())
-    answer = await stream.wait()
-    assert b'"result"' not in answer.body
-
-
-async def test_a_listener_whose_session_is_ended_is_cut_off(
-    wire: Wire, alice: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http, "STREAM_IS_RECHECKED_EVERY", 0.1)
-    stream = wire.open(wire.request("subscriptions/listen", LISTEN))
-    await stream.wait_for("acknowledged")
-    await identity_pool.run(lambda: alice.mcp_sessions.all().end("by admin"))
+    await identity_pool.run(lambda: act(alice))
     assert b'"result"' not in (await stream.wait()).body
+
+
+async def test_a_stream_that_cannot_be_checked_does_not_go_on(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*check: Any) -> bool:
+        raise RuntimeError("the check itself failed")
+
+    monkeypatch.setattr(McpServer, "still_allows", broken)
+    monkeypatch.setattr(http, "STREAM_IS_RECHECKED_EVERY", 0.1)
+    stream = wire.open(wire.request("subscriptions/listen", LISTEN))
+    assert b'"result"' not in (await stream.wait()).body
+
+
+async def test_a_subscription_names_a_bounded_number_of_resources(wire: Wire) -> None:
+    many = {"notifications": {"resourceSubscriptions": [f"shop://items/{n}" for n in range(1001)]}}
+    answer = await wire.ask("subscriptions/listen", many)
+    assert (answer.status, answer.error["code"]) == (400, -32602)
 
 
 async def test_nothing_goes_on_beside_a_call_that_is_over(wire: Wire) -> None:

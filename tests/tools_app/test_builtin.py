@@ -1,6 +1,7 @@
 """The seed's get-user-profile and manage-preferences, as a client sees them."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -90,3 +91,20 @@ async def test_the_number_of_keys_is_bounded(wire: Wire, alice: User) -> None:
     assert sorted(outcome[0] for outcome in outcomes) == ["!", "!", "P"]
     assert await prefer(wire, "set", key="k0", value=2) == "Preference 'k0' updated"
     assert await alice.preferences.acount() == MOST_KEYS
+
+
+async def test_what_all_preferences_have_together_is_bounded(wire: Wire) -> None:
+    for number in range(15):
+        assert (await prefer(wire, "set", key=f"k{number}", value="v" * (LARGEST_VALUE - 2))).endswith("updated")
+    assert (await prefer(wire, "set", key="k15", value="v" * (LARGEST_VALUE - 2))).endswith("updated")
+    assert (await prefer(wire, "set", key="k16", value=1)).startswith("! A user's preferences have at most")
+    assert (await prefer(wire, "set", key="k15", value="shorter")).endswith("updated")
+    assert (await prefer(wire, "set", key="k16", value=1)).endswith("updated")
+
+
+@pytest.mark.parametrize("text", ["1e22", "-0.0", '{"b":1,"a":2}', "1e-7"])
+async def test_a_value_keeps_its_text(wire: Wire, text: str) -> None:
+    await prefer(wire, "set", key="k", value=json.loads(text))
+    answer = await wire.call("manage-preferences", {"action": "get", "key": "k"})
+    kept = answer.result["structuredContent"]["preferences"]["k"]
+    assert json.dumps(kept) == json.dumps(json.loads(text))
