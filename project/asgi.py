@@ -19,7 +19,9 @@ django = get_asgi_application()  # loads the apps, and with them every tools.py
 from django.conf import settings
 
 from sessions_app.pool import POOLS
+from sessions_app.transport.asking import waiting
 from sessions_app.transport.bus import bus
+from sessions_app.transport.ends import ends
 from sessions_app.transport.guard import Guard
 from sessions_app.transport.http import McpHttpConsumer
 from tools_app.recorder import recorder
@@ -58,11 +60,13 @@ async def lifespan(receive: Receive, send: Send) -> None:
 
 def end_streams() -> None:
     """Let every open subscription end with its result, as a shutdown begins."""
-    server.listeners.close()
+    ends.close()
+    waiting.close()
 
 
 async def close() -> None:
     end_streams()
     await recorder.drain()
+    await bus.detach()
     for pool in POOLS:
         await asyncio.to_thread(pool.close)

@@ -7,6 +7,9 @@ A timer for each call, set and cancelled, is dearer than most of what a call doe
 import asyncio
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol, Self
 
 TICK = 0.05
@@ -50,13 +53,15 @@ watch = Watch()
 class Deadline:
     """`async with Deadline(5):` raises TimeoutError if the block takes longer, like `asyncio.timeout`."""
 
-    __slots__ = ("_at", "_cancelling", "_has_passed", "_task")
+    __slots__ = ("_at", "_cancelling", "_has_passed", "_paused_at", "_pauses", "_task")
 
     def __init__(self, seconds: float) -> None:
         self._at = time.monotonic() + seconds
         self._has_passed = False
         self._task: asyncio.Task[Any] | None = None
         self._cancelling = 0
+        self._pauses = 0
+        self._paused_at = 0.0
 
     async def __aenter__(self) -> Self:
         self._task = task = asyncio.current_task()
@@ -76,7 +81,24 @@ class Deadline:
     def has_passed(self) -> bool:
         return self._has_passed
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Time inside this block does not count. Blocks may overlap, as of two tasks that both ask."""
+        if not self._pauses:
+            self._paused_at = time.monotonic()
+        self._pauses += 1
+        try:
+            yield
+        finally:
+            self._pauses -= 1
+            if not self._pauses:
+                self._at += time.monotonic() - self._paused_at
+
     def look(self, now: float) -> None:
-        if now >= self._at and not self._has_passed and self._task is not None:
+        if now >= self._at and not self._pauses and not self._has_passed and self._task is not None:
             self._has_passed = True
             self._task.cancel()
+
+
+time_of_call: ContextVar[Deadline | None] = ContextVar("time_of_call", default=None)
+"""The time that the running call may take, for who has to wait for people."""

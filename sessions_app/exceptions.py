@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mcp_types import INVALID_REQUEST, PARSE_ERROR
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR
 
 Header = tuple[bytes, bytes]
 
@@ -53,5 +53,41 @@ class Unauthenticated(Refused):
         self.reason = reason
 
 
+class SessionNotFound(Refused):
+    """Unknown, over, or somebody else's: the same answer, byte for byte. The client may open a new one."""
+
+    status = 404
+    code = -32001
+    """As the TypeScript SDK answers; the specification leaves it open."""
+
+    def __init__(self) -> None:
+        super().__init__("Session not found")
+
+
 class PreferenceRefused(ValueError):
     """A preference that is too large, or one too many. The message is for its user."""
+
+
+class TooManySessions(Refused):
+    """The server is full."""
+
+    status = 503
+    code = INTERNAL_ERROR
+    headers = ((b"retry-after", b"60"),)
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The server has {most} live sessions, and opens no more until some are over.")
+
+
+class TooManySubscriptions(ValueError):
+    """The message is for the client."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"At most {most} resources may be subscribed to at once")
+
+
+class TooManyQuestions(ValueError):
+    """The message is for the client."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} questions to this caller's clients wait for an answer")

@@ -88,5 +88,9 @@ def log_failure(future: "Future[Any]") -> None:
 identity_pool = Pool("identity", settings.IDENTITY_THREADS)
 # New sessions, the record, notes of use: one thread, so at most one of them waits for a lock.
 background_pool = Pool("background", 1)
+# Opening a session may take its time when there are many; whoever asks or replies need not wait behind it.
+opening_pool = Pool("opening", 1)
+# One look at all open streams twice a second, however many: no caller waits behind that either.
+sweep_pool = Pool("sweep", 1)
 tool_pool = Pool("tools", settings.TOOL_THREADS)
-POOLS = (tool_pool, background_pool, identity_pool)
+POOLS = (tool_pool, opening_pool, background_pool, sweep_pool, identity_pool)

@@ -40,12 +40,14 @@ class Recent[K: Hashable, V]:
         # The lifetime counts from before the read: what is older than a second is never served.
         until = time.monotonic() + self._lifetime
         value = await reader()
-        self._make_room()
-        self._entries[key] = (until, value)
+        if self._reading.get(key) is asyncio.current_task():
+            self._make_room()
+            self._entries[key] = (until, value)
         return value
 
     def _finish(self, key: K, done: "asyncio.Task[V]") -> None:
-        self._reading.pop(key, None)
+        if self._reading.get(key) is done:
+            del self._reading[key]
         if not done.cancelled():
             done.exception()  # seen: each waiter gets it through its shield
 
@@ -58,4 +60,10 @@ class Recent[K: Hashable, V]:
             self._entries.pop(next(iter(self._entries)))
 
     def forget(self) -> None:
+        """Read everything anew."""
         self._entries.clear()
+        self.read_again()
+
+    def read_again(self) -> None:
+        """What is being read at this moment may be from before a change: it is not kept, nor shared any more."""
+        self._reading.clear()

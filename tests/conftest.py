@@ -16,6 +16,8 @@ from sessions_app.models import ApiKey, User
 from sessions_app.permissions import ADMINISTRATORS, EVERYONE, MEMBERS
 from sessions_app.pool import POOLS, identity_pool
 from sessions_app.transport import presence
+from sessions_app.transport.asking import waiting
+from sessions_app.transport.ends import ends
 from tests.services import FIND, is_required
 from tests.wire import Wire
 from tools_app.models import ToolCall
@@ -63,6 +65,8 @@ def nobody_remembered() -> Iterator[None]:
     yield
     credentials.forget()
     presence.forget()
+    ends.reopen()
+    waiting.reopen()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ from mcp.server.mcpserver.exceptions import ToolError as SdkToolError
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
+from sessions_app.call import Call
+
 from .models import ToolCall
 
 Outcome = ToolCall.Outcome
@@ -35,11 +37,18 @@ class Crashed(ToolError):
         self.error_id = error_id
 
 
+RESOURCE_NOT_FOUND = -32002
+"""MCP 2025-11-25 and before, server/resources. Since 2026-07-28 it is -32602 like any other unknown name."""
+
+
 class NotFound(MCPError):
     """Unknown, or hidden from this caller: the same answer, byte for byte."""
 
-    def __init__(self, kind: str, name: str, **data: str) -> None:
-        super().__init__(INVALID_PARAMS, f"Unknown {kind}: {name}", data or None)
+    def __init__(self, call: Call, kind: str, name: str, **data: str) -> None:
+        has_own_code = kind == "resource" and call.session.is_durable
+        super().__init__(
+            RESOURCE_NOT_FOUND if has_own_code else INVALID_PARAMS, f"Unknown {kind}: {name}", data or None
+        )
 
 
 class Failed(MCPError):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from django.db import transaction
 
-from sessions_app.deadline import Deadline
+from sessions_app.deadline import Deadline, time_of_call
 from sessions_app.pool import tool_pool
 
 from .exceptions import TimedOut
@@ -85,9 +85,10 @@ async def run_on_pool[T](job: Job[T], timeout: float) -> T:
 
 
 async def run_on_loop[T](work: Awaitable[T], timeout: float) -> T:
-    """Raises: TimedOut. A TimeoutError of the work's own passes through."""
+    """Raises: TimedOut. A TimeoutError of the work's own passes through. Waiting for people does not count."""
     try:
         async with Deadline(timeout) as limit:
+            time_of_call.set(limit)  # for this task, which is this call's alone, and for those that it makes
             return await work
     except TimeoutError:
         if limit.has_passed:

@@ -16,10 +16,20 @@ from pydantic import ConfigDict, ValidationError, create_model
 from sessions_app.call import Call
 
 from .context import FromCall
-from .exceptions import InvalidArguments
+from .exceptions import InvalidArguments, ToolError
 
 REFUSE_UNKNOWN = ConfigDict(extra="forbid")
 OPEN_ENDED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class AskingContext(Context[Any, Any]):
+    """The SDK's, in which a reply that does not fit the question is the client's mistake and not a crash."""
+
+    async def elicit(self, message: str, schema: Any) -> Any:
+        try:
+            return await super().elicit(message, schema)
+        except ValueError:  # pydantic's is one, and repeats the reply
+            raise ToolError("The client's reply does not fit the question.") from None
 
 
 class Function:
@@ -73,7 +83,7 @@ class Function:
     ) -> dict[str, Any] | InputRequiredResult:
         """`kwargs` with what the SDK resolves; or the questions that the client has to answer first."""
         if self._asked or self.context_name is not None:
-            context: Context[Any, Any] = Context(request_context=ctx, input_params=params)
+            context: Context[Any, Any] = AskingContext(request_context=ctx, input_params=params)  # type: ignore[call-arg]  # by pydantic's plugin
             if self._asked:
                 answers = await resolve_arguments(self._asked, self._plans, kwargs, context)
                 if isinstance(answers, InputRequiredResult):

@@ -16,12 +16,14 @@ from mcp.server.mcpserver.exceptions import ToolError as SdkToolError
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import InboundLadderRejection, validate_mcp_param_headers
 from mcp_types import InputRequiredResult
+from pydantic import ValidationError
 
 from sessions_app.call import Call
 
 from .capabilities import Capability, Completion, Tool
 from .exceptions import Crashed, NotFound, Outcome, ToolError
 from .execution import Job, run_on_loop, run_on_pool
+from .function import spell_out
 from .recorder import Entry, Recorder
 
 logger = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ class Gate:
         """The capability, if there is one and this caller may use it. Raises: NotFound, after recording it."""
         if capability is None or not capability.is_open_to(call.principal):
             self._refused(call, name)
-            raise NotFound(kind, name, **data)
+            raise NotFound(call, kind, name, **data)
         return capability
 
     def check_headers(self, tool: Tool, call: Call, arguments: Mapping[str, Any]) -> None:
@@ -76,7 +78,7 @@ class Gate:
                 if isinstance(resolved, InputRequiredResult):
                     return resolved
                 kwargs = resolved
-            return await self._execute(offered, kwargs, convert, entry)
+            return await self._execute(offered, kwargs, lambda value: convert(askable(call, value)), entry)
         except asyncio.CancelledError:
             if not entry.is_stored:
                 entry.outcome = Outcome.CANCELLED
@@ -114,5 +116,19 @@ class Gate:
     def _crash(self, offered: Offered, entry: Entry, exception: Exception) -> NoReturn:
         entry.outcome = Outcome.CRASHED
         entry.error_id = secrets.token_hex(4)
-        logger.error("%s crashed (error id %s)", offered.name, entry.error_id, exc_info=exception)
+        logger.error("%s crashed (error id %s)", offered.name, entry.error_id, exc_info=without_inputs(exception))
         raise Crashed(offered.name, entry.error_id) from None
+
+
+def askable(call: Call, value: Any) -> Any:
+    """`value`, unless it is a question in words that the client's revision does not have. Raises: ToolError."""
+    if isinstance(value, InputRequiredResult) and call.session.is_durable:
+        raise ToolError("This asks for input in a way that only clients of MCP 2026-07-28 understand.")
+    return value
+
+
+def without_inputs(exception: Exception) -> Exception:
+    """pydantic's message repeats what it was given, which may be what somebody typed. The log gets the rest."""
+    if isinstance(exception, ValidationError):
+        return ValueError(spell_out(exception)).with_traceback(exception.__traceback__)
+    return exception

@@ -66,6 +66,8 @@ def error_result(message: str) -> dict[str, Any]:
 
 def resource_result(resource: Resource, uri: str, value: Any) -> dict[str, Any]:
     """Bytes travel as a blob; a model or any other value as JSON."""
+    if isinstance(value, InputRequiredResult):
+        return dump(value)
     content: dict[str, Any] = {"uri": uri, "mimeType": resource.mime_type}
     if isinstance(value, bytes):
         content["blob"] = base64.b64encode(value).decode()
@@ -80,6 +82,8 @@ def resource_result(resource: Resource, uri: str, value: Any) -> dict[str, Any]:
 
 def prompt_result(prompt: Prompt, value: Any) -> dict[str, Any]:
     """A text is one message of the user's."""
+    if isinstance(value, InputRequiredResult):
+        return dump(value)
     values = value if isinstance(value, list) else [value]
     messages = [
         dump(item)

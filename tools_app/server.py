@@ -8,11 +8,12 @@ import mcp_types as types
 from django.conf import settings
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp.server.mcpserver.exceptions import ToolError as SdkToolError
+from mcp.server.models import InitializationOptions
 from mcp.server.request_state import RequestStateBoundary
-from mcp.server.subscriptions import ListenHandler
-from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import PromptsListChanged, ResourcesListChanged, ToolsListChanged
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
@@ -22,9 +23,10 @@ from mcp_types import (
 from mcp_types.methods import CacheableMethod
 
 from sessions_app.call import Call
+from sessions_app.pool import background_pool
 from sessions_app.principal import Principal
-from sessions_app.transport.bus import bus
 from sessions_app.transport.kernel import HostedServer
+from sessions_app.transport.listener import Lists
 
 from .capabilities import Capability, Resource, Tool
 from .context import call_of
@@ -35,6 +37,7 @@ from .recorder import recorder
 from .registry import Registry
 from .request_state import request_state_security
 from .results import completion_result, error_result, prompt_result, resource_result, tool_result
+from .subscriptions import Subscriptions
 
 NAME = "concierge"
 INSTRUCTIONS = (
@@ -47,8 +50,8 @@ PLAIN = frozenset({"name", "arguments", "_meta"})
 PLAIN_META = frozenset(
     {PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY, "progressToken"}
 )
-MOST_SUBSCRIPTIONS = 1000
-"""Resources that one `subscriptions/listen` may name."""
+FIRST_STRUCTURED_VERSION = "2025-06-18"
+"""Before it a result had no structured content, and the kernel lets it pass."""
 NOTHING: dict[str, Any] = {}
 
 Context = ServerRequestContext[Any, Call]
@@ -68,7 +71,7 @@ class McpServer(HostedServer):
         )
         self.registry = registry
         self.gate = Gate(recorder)
-        self.listeners = ListenHandler(bus)
+        self.subscriptions = Subscriptions(self)
         # The SDK's OpenTelemetry middleware costs 15 µs a call even where nothing is exported.
         self.middleware.clear()
         self.middleware.append(RequestStateBoundary(request_state_security(), default_audience=NAME))
@@ -81,7 +84,15 @@ class McpServer(HostedServer):
         add("prompts/list", types.PaginatedRequestParams, self.list_prompts)
         add("prompts/get", types.GetPromptRequestParams, self.get_prompt)
         add("completion/complete", types.CompleteRequestParams, self.complete)
-        add("subscriptions/listen", types.SubscriptionsListenRequestParams, self.listen)
+        add("subscriptions/listen", types.SubscriptionsListenRequestParams, self.subscriptions.listen)
+        add("resources/subscribe", types.SubscribeRequestParams, self.subscriptions.subscribe)
+        add("resources/unsubscribe", types.UnsubscribeRequestParams, self.subscriptions.unsubscribe)
+        add("logging/setLevel", types.SetLevelRequestParams, self.set_log_level)
+
+    def create_initialization_options(self, *args: Any, **kwargs: Any) -> InitializationOptions:
+        """What `initialize` answers. Every client with a GET stream is told of its lists' changes."""
+        changes = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
+        return super().create_initialization_options(changes)
 
     @cached_property
     def server_info_stamp(self) -> dict[str, Any]:
@@ -91,14 +102,17 @@ class McpServer(HostedServer):
     # --- Tools ---
 
     async def list_tools(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
-        return page("tools", visible(self.registry.tools.values(), call_of(ctx)), params.cursor)
+        return page("tools", visible(self.registry.tools.values(), call_of(ctx).principal), params.cursor)
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> Any:
         call = call_of(ctx)
         tool = self.gate.authorize(self.registry.tools.get(params.name), call, "tool", params.name)
         arguments = params.arguments or {}
         self.gate.check_headers(tool, call, arguments)
-        return await self.run_tool(call, tool, arguments, resolver(tool, ctx, params))
+        result = await self.run_tool(call, tool, arguments, resolver(tool, ctx, params))
+        if call.session.protocol_version < FIRST_STRUCTURED_VERSION and isinstance(result, dict):
+            result.pop("structuredContent", None)
+        return result
 
     async def run_tool(self, call: Call, tool: Tool, arguments: Mapping[str, Any], resolve: Resolve | None) -> Any:
         try:
@@ -112,7 +126,12 @@ class McpServer(HostedServer):
         The kernel would validate its parameters twice and its result once, for half of the call's time.
         Anything that it might see in another way takes the long way; tests compare the two.
         """
-        if method != "tools/call" or not params.keys() <= PLAIN or not params["_meta"].keys() <= PLAIN_META:
+        if method != "tools/call" or not params.keys() <= PLAIN:
+            return None
+        meta = params.get("_meta", NOTHING)
+        if not isinstance(meta, dict) or not meta.keys() <= PLAIN_META:
+            return None
+        if call.session.protocol_version < FIRST_STRUCTURED_VERSION:
             return None
         name, arguments = params.get("name"), params.get("arguments", NOTHING)
         tool = self.registry.tools.get(name) if isinstance(name, str) else None
@@ -124,18 +143,21 @@ class McpServer(HostedServer):
         self.gate.authorize(tool, call, "tool", tool.name)
         self.gate.check_headers(tool, call, arguments)
         result: dict[str, Any] = await self.run_tool(call, tool, arguments, None)
-        result["_meta"] = {**result.get("_meta", NOTHING), SERVER_INFO_META_KEY: self.server_info_stamp}
+        if call.session.is_durable:
+            result.pop("resultType", None)
+        else:
+            result["_meta"] = {**result.get("_meta", NOTHING), SERVER_INFO_META_KEY: self.server_info_stamp}
         return result
 
     # --- Resources ---
 
     async def list_resources(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
         fixed = [resource for resource in self.registry.resources.values() if not resource.is_template]
-        return page("resources", visible(fixed, call_of(ctx)), params.cursor)
+        return page("resources", visible(fixed, call_of(ctx).principal), params.cursor)
 
     async def list_resource_templates(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
         templates = [resource for resource in self.registry.resources.values() if resource.is_template]
-        return page("resourceTemplates", visible(templates, call_of(ctx)), params.cursor)
+        return page("resourceTemplates", visible(templates, call_of(ctx).principal), params.cursor)
 
     async def read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> Any:
         uri = str(params.uri)
@@ -150,7 +172,7 @@ class McpServer(HostedServer):
                 resolver(resource, ctx, params),
             )
         except ResourceNotFoundError:
-            raise NotFound("resource", uri, uri=uri) from None
+            raise NotFound(call_of(ctx), "resource", uri, uri=uri) from None
         except SdkToolError as error:
             raise Failed(error) from None
 
@@ -164,7 +186,7 @@ class McpServer(HostedServer):
     # --- Prompts and completions ---
 
     async def list_prompts(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
-        return page("prompts", visible(self.registry.prompts.values(), call_of(ctx)), params.cursor)
+        return page("prompts", visible(self.registry.prompts.values(), call_of(ctx).principal), params.cursor)
 
     async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> Any:
         prompt = self.gate.authorize(self.registry.prompts.get(params.name), call_of(ctx), "prompt", params.name)
@@ -198,33 +220,31 @@ class McpServer(HostedServer):
         templates = (resource for resource in self.registry.resources.values() if resource.uri == ref.uri)
         return self.gate.authorize(next(templates, None), call, "resource", ref.uri, uri=ref.uri)
 
-    # --- Subscriptions ---
+    # --- What clients are told ---
 
-    async def listen(self, ctx: Context, params: types.SubscriptionsListenRequestParams) -> Any:
-        """Honours only what this caller may read; the acknowledgement says which that is."""
-        call = call_of(ctx)
-        wanted = params.notifications
-        uris = wanted.resource_subscriptions or ()
-        if len(uris) > MOST_SUBSCRIPTIONS:
-            raise MCPError(types.INVALID_PARAMS, f"At most {MOST_SUBSCRIPTIONS} resources in one subscription")
-        readable = self.readable(uris, call.principal)
-        honoured = wanted.model_copy(update={"resource_subscriptions": readable or None})
-        return await self.listeners(ctx, params.model_copy(update={"notifications": honoured}))
+    async def set_log_level(self, ctx: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
+        session = call_of(ctx).session
+        await background_pool.run(lambda: session.want_logs(params.level))
+        return types.EmptyResult()
 
-    def readable(self, uris: Iterable[str], principal: Principal) -> list[str]:
-        return [uri for uri in uris if self.find_resource(uri, principal)[0] is not None]
+    def listed(self, principal: Principal) -> Lists:
+        return {
+            ToolsListChanged(): names(visible(self.registry.tools.values(), principal)),
+            PromptsListChanged(): names(visible(self.registry.prompts.values(), principal)),
+            ResourcesListChanged(): names(visible(self.registry.resources.values(), principal)),
+        }
 
-    def still_allows(self, call: Call, now: Principal, params: Mapping[str, Any]) -> bool:
-        """An open subscription goes on while its caller may read all that it was promised."""
-        if now.permissions == call.principal.permissions:
-            return True
-        uris = params["notifications"].get("resourceSubscriptions") or ()
-        return self.readable(uris, call.principal) == self.readable(uris, now)
+    def may_read(self, principal: Principal, uri: str) -> bool:
+        return self.find_resource(uri, principal)[0] is not None
 
 
 def resolver(capability: Capability, ctx: Context, params: Any) -> Resolve:
     return lambda kwargs: capability.function.resolve(kwargs, ctx, params)
 
 
-def visible(capabilities: Any, call: Call) -> list[Any]:
-    return [capability for capability in capabilities if capability.is_open_to(call.principal)]
+def visible[C: Capability](capabilities: Iterable[C], principal: Principal) -> list[C]:
+    return [capability for capability in capabilities if capability.is_open_to(principal)]
+
+
+def names(capabilities: Iterable[Capability]) -> frozenset[str]:
+    return frozenset(capability.name for capability in capabilities)

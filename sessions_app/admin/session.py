@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 from django.contrib import admin, messages
@@ -5,9 +6,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from sessions_app.models import Session
+from sessions_app.models.session import SessionQuerySet
+from sessions_app.transport.envelope import fitting
 
 from .history import ReadOnly
 from .people import AboutPeople
+
+MOST_NAMED = 10
+LONGEST_NAMED = 30
+"""Of a client's capabilities, whose names are as many and as long as it likes."""
 
 
 class IsLive(admin.SimpleListFilter):
@@ -18,10 +25,11 @@ class IsLive(admin.SimpleListFilter):
         return [("live", "Live"), ("ended", "Ended")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
-        if self.value() == "live":
-            return queryset.filter(ended_at=None)
-        if self.value() == "ended":
-            return queryset.exclude(ended_at=None)
+        match self.value():
+            case "live" if isinstance(queryset, SessionQuerySet):
+                return queryset.live()
+            case "ended" if isinstance(queryset, SessionQuerySet):
+                return queryset.over()
         return queryset
 
 
@@ -29,18 +37,27 @@ class IsLive(admin.SimpleListFilter):
 class SessionAdmin(ReadOnly, AboutPeople):
     """History, so read-only; but a live one can be ended."""
 
-    list_display = ("label", "user", "client", "is_live", "last_activity_at", "calls", "errors", "mean_ms")
+    list_display = (
+        "label", "user", "client", "protocol", "is_live", "last_activity_at", "calls", "errors", "mean_ms"
+    )  # fmt: skip
     list_filter = (IsLive, "transport", "last_activity_at")
     list_select_related = ("user",)
     search_fields = ("label", "user__username", "client_name", "ip")
     actions = ("end",)
-    # In the handshake era it routes; nobody needs to read it.
-    never_searched = ("public_id",)
+    # What routes, what clients say of themselves at any length, and what is between a client and its server.
+    never_searched = ("public_id", "stream", "client_info", "capabilities", "server_requests", "subscriptions")
     fieldsets = (
         (None, {"fields": ("user", "label", "client", "is_live", "end_reason")}),
-        ("Activity", {"fields": ("opened_at", "last_activity_at", "ended_at")}),
+        ("Activity", {"fields": ("opened_at", "last_activity_at", "expires_at", "ended_at")}),
         ("Calls", {"fields": ("calls", "errors", "mean_ms", "last_call_at")}),
-        ("Connection", {"fields": ("credential", "transport", "protocol_version", "ip", "user_agent")}),
+        ("Connection", {"fields": ("credential", "transport", "protocol", "ip", "user_agent")}),
+        (
+            "Handshake",
+            {
+                "description": "What the client can do and asked for. Only revisions before 2026 have this.",
+                "fields": ("named_capabilities", "log_level", "subscribed_to", "open_questions"),
+            },
+        ),
     )
 
     def has_end_permission(self, request: HttpRequest) -> bool:
@@ -51,6 +68,12 @@ class SessionAdmin(ReadOnly, AboutPeople):
     def client(self, session: Session) -> str:
         return f"{session.client_name} {session.client_version}".strip() or "—"
 
+    @admin.display(description="protocol", ordering="protocol_version")
+    def protocol(self, session: Session) -> str:
+        if not session.protocol_version:
+            return "—"
+        return f"{session.protocol_version} ({'handshake' if session.is_durable else 'stateless'})"
+
     @admin.display(description="live", boolean=True)
     def is_live(self, session: Session) -> bool:
         return session.is_live
@@ -58,6 +81,21 @@ class SessionAdmin(ReadOnly, AboutPeople):
     @admin.display(description="mean time (ms)")
     def mean_ms(self, session: Session) -> str:
         return f"{session.total_ms / session.calls:.1f}" if session.calls else "—"
+
+    @admin.display(description="client's capabilities")
+    def named_capabilities(self, session: Session) -> str:
+        """Their names alone; what is in them is between the client and the protocol."""
+        names = sorted(json.loads(session.capabilities or "{}"))
+        shown = [fitting(name, LONGEST_NAMED) for name in names[:MOST_NAMED]]
+        return ", ".join([*shown, f"and {len(names) - MOST_NAMED} more"] if names[MOST_NAMED:] else shown) or "—"
+
+    @admin.display(description="resources subscribed to")
+    def subscribed_to(self, session: Session) -> int:
+        return session.subscriptions.count()
+
+    @admin.display(description="questions without an answer yet")
+    def open_questions(self, session: Session) -> int:
+        return session.server_requests.open().count()
 
     @admin.action(
         description="End this session",

@@ -1,10 +1,11 @@
 """How callers prove who they are: one file per kind of credential.
 
 Each kind has `authenticate(secret) -> Principal | None`: None says "not mine", and Unauthenticated
-is raised for "mine, but bad". Here only the order and the one-credential rule are decided.
+is raised for "mine, but bad"; and `current(ids)` for those whose streams are open. Here only the order and
+the one-credential rule are decided.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 
 from sessions_app.exceptions import Refused, Unauthenticated
@@ -14,7 +15,7 @@ from sessions_app.recent import Recent
 
 from . import api_key
 
-KINDS = (api_key.authenticate,)
+KINDS = (api_key,)
 CREDENTIAL_HEADERS = ("authorization", "x-api-key", "x-session-token")
 
 _recent: Recent[bytes, Principal] = Recent()
@@ -47,10 +48,25 @@ def only_secret(headers: Mapping[str, str]) -> str:
 
 
 def identify(secret: str) -> Principal:
-    for authenticate_kind in KINDS:
-        if (principal := authenticate_kind(secret)) is not None:
+    for kind in KINDS:
+        principal: Principal | None = kind.authenticate(secret)
+        if principal is not None:
             return principal
     raise Unauthenticated("of no known kind")
+
+
+def current(identities: Collection[str]) -> dict[str, Principal]:
+    """The principals of those credentials that are still valid, by their identity, as the database says now.
+
+    For open streams, which were authenticated when they began: a few queries for all of them.
+    """
+    found: list[Principal] = []
+    for kind in KINDS:
+        prefix = f"{kind.IDENTITY}:"
+        ids = [identity.removeprefix(prefix) for identity in identities if identity.startswith(prefix)]
+        if ids:
+            found += kind.current(ids)
+    return {principal.credential: principal for principal in found}
 
 
 def forget() -> None:

@@ -1,10 +1,19 @@
 """API keys: long-lived, made by an operator or with `manage.py createkey`."""
 
+from collections.abc import Collection
+
 from sessions_app import tokens
 from sessions_app.exceptions import Unauthenticated
 from sessions_app.models import ApiKey
 from sessions_app.pool import background_pool
 from sessions_app.principal import Principal
+
+IDENTITY = "api-key"
+
+
+def current(ids: Collection[str]) -> list[Principal]:
+    """What those of these keys that are still valid may do now. `ids` are what follows `api-key:`."""
+    return ApiKey.principals([int(pk) for pk in ids])
 
 
 def authenticate(secret: str) -> Principal | None:

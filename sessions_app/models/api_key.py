@@ -4,11 +4,12 @@ from datetime import timedelta
 from typing import Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from sessions_app import tokens
 from sessions_app.principal import Principal
+from sessions_app.transport.bus import AuthorityChanged, bus
 
 from .user import User
 
@@ -36,7 +37,9 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
     def revoke(self) -> int:
         """How many were valid until now and no longer are."""
-        return self.filter(revoked_at=None).update(revoked_at=timezone.now())
+        with transaction.atomic():
+            transaction.on_commit(lambda: bus.publish(AuthorityChanged()))
+            return self.filter(revoked_at=None).update(revoked_at=timezone.now())
 
 
 class ApiKey(models.Model):
@@ -112,9 +115,19 @@ class ApiKey(models.Model):
     def is_digest_of(self, token: tokens.Token) -> bool:
         return any(hmac.compare_digest(self.digest, candidate) for candidate in digests(token))
 
-    def principal(self) -> Principal:
-        """Its user's permissions, narrowed by its scopes: an unknown scope grants nothing."""
-        permissions = self.user.permission_names()
+    @classmethod
+    def principals(cls, pks: Collection[int]) -> list[Principal]:
+        """Of those that are still valid. A few queries for all of them."""
+        keys = list(cls.objects.valid().filter(pk__in=pks).select_related("user"))
+        granted = User.permission_names_of([key.user for key in keys])
+        return [key.principal(granted[key.user_id]) for key in keys]
+
+    def principal(self, granted: frozenset[str] | None = None) -> Principal:
+        """Its user's permissions (`granted`, if they are known), narrowed by its scopes.
+
+        An unknown scope grants nothing.
+        """
+        permissions = self.user.permission_names() if granted is None else granted
         if self.scopes is not None:
             permissions &= frozenset(self.scopes)
         return Principal(

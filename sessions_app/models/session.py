@@ -1,22 +1,48 @@
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Self
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from sessions_app.exceptions import TooManySessions, TooManySubscriptions
 from sessions_app.principal import Principal
+from sessions_app.transport.bus import SessionChanged, bus
 
 from .user import User
 
 FIRST_STATELESS_VERSION = "2026-07-28"
 ACTIVITY_IS_NOTED_EVERY = timedelta(minutes=1)
+IDLE_LIFETIME = timedelta(hours=24)
+"""How long a session is kept for a client that sends nothing and holds no stream open."""
+LIFETIME = timedelta(days=30)
+"""How long a session lasts however busy it is."""
+MOST_OF_ONE = 200
+"""Live sessions of one user and credential. The next one ends the one that was quiet for longest."""
+MOST_IN_ALL = 20_000
+"""Live sessions of everybody. Then new ones are refused until some are over."""
+MOST_SUBSCRIPTIONS = 1000
+"""Resources that one client may be subscribed to."""
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
     def live(self) -> Self:
-        return self.filter(ended_at=None)
+        now = timezone.now()
+        return self.filter(ended_at=None, expires_at__gt=now, last_activity_at__gt=now - IDLE_LIFETIME)
+
+    def expired(self) -> Self:
+        """Over by the clock, though nobody has said so yet."""
+        now = timezone.now()
+        is_over = Q(expires_at__lte=now) | Q(last_activity_at__lte=now - IDLE_LIFETIME)
+        return self.filter(is_over, ended_at=None)
+
+    def over(self, since: datetime | None = None) -> Self:
+        """Ended, whether somebody said so or only the clock: by now, or already at `since`."""
+        moment = since or timezone.now()
+        is_open = Q(ended_at=None) | Q(ended_at__gt=moment)
+        return self.exclude(is_open, expires_at__gt=moment, last_activity_at__gt=moment - IDLE_LIFETIME)
 
     def of(self, principal: Principal) -> Self:
         """Those of this user *and* this credential: another key of his must not see their state."""
@@ -25,6 +51,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def stateless(self) -> Self:
         """Those of the era without a handshake, which are found by who calls, not by an id."""
         return self.filter(protocol_version__gte=FIRST_STATELESS_VERSION)
+
+    def durable(self) -> Self:
+        """Those that began with a handshake, which are found by their public id."""
+        return self.filter(protocol_version__lt=FIRST_STATELESS_VERSION)
 
     def continued(self, principal: Principal, *, client_name: str, transport: str) -> "Session | None":
         """The live session of this caller and client. One read."""
@@ -44,21 +74,58 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
         Concurrent first calls meet in one row: a unique constraint sees to it.
         """
-        session, _ = (
-            self.live()
-            .stateless()
-            .get_or_create(
+        mine = self.stateless().of(principal).filter(client_name=client_name, transport=transport)
+        with transaction.atomic():
+            mine.expire()
+            if not mine.live().exists():
+                self.make_room_for(principal)
+            session, _ = mine.filter(ended_at=None).get_or_create(
                 user_id=principal.user_id,
                 credential=principal.credential,
                 client_name=client_name,
                 transport=transport,
                 defaults={"label": principal.label, "protocol_version": protocol_version, **details},
             )
-        )
         return session
 
+    @transaction.atomic
+    def open(self, principal: Principal, **details: Any) -> "Session":
+        """A new session for a client that shook hands. Raises: TooManySessions."""
+        self.make_room_for(principal)
+        return self.create(
+            user_id=principal.user_id, credential=principal.credential, label=principal.label, **details
+        )
+
+    def make_room_for(self, principal: Principal) -> None:
+        """End this caller's quietest sessions beyond the cap. Raises: TooManySessions if all are too many.
+
+        Callers at the same moment may pass the caps by a few; nothing depends on the exact number.
+        """
+        # The clock is asked only when it matters: what nobody has ended yet is counted from an index alone.
+        not_ended = self.filter(ended_at=None)
+        if all(sessions.order_by()[MOST_IN_ALL - 1 :].exists() for sessions in (not_ended, self.live())):
+            raise TooManySessions(MOST_IN_ALL)
+        of_caller = self.live().of(principal).order_by("-last_activity_at", "-pk")
+        quietest = of_caller.values_list("pk", flat=True)[MOST_OF_ONE - 1 : 2 * MOST_OF_ONE]
+        if quietest:
+            self.filter(pk__in=list(quietest)).end(f"more than {MOST_OF_ONE} sessions of one credential")
+
+    def expire(self) -> int:
+        """Say of those that expired that they have ended. Nobody need be told: every process has a clock."""
+        return self.expired().update(ended_at=timezone.now(), end_reason="expired")
+
     def end(self, reason: str) -> int:
-        return self.live().update(ended_at=timezone.now(), end_reason=reason)
+        """End the live ones and tell the processes that hold their streams and calls."""
+        with transaction.atomic():
+            ending = list(self.live().order_by("pk").values_list("pk", flat=True))
+            ended = self.filter(pk__in=ending, ended_at=None).update(ended_at=timezone.now(), end_reason=reason)
+            for pk in ending:
+                transaction.on_commit(partial(bus.publish, SessionChanged(pk)))
+        return ended
+
+
+def end_of_life() -> datetime:
+    return timezone.now() + LIFETIME
 
 
 def new_public_id() -> str:
@@ -80,8 +147,15 @@ class Session(models.Model):
     ip = models.GenericIPAddressField("IP address", null=True, blank=True)
     user_agent = models.CharField(max_length=300, blank=True)
 
+    # What the handshake settled and what the client asked for since: any process serves its next request.
+    client_info = models.TextField(blank=True, editable=False, help_text="As in `initialize`, as JSON.")
+    capabilities = models.TextField(blank=True, editable=False, help_text="As in `initialize`, as JSON.")
+    log_level = models.CharField(max_length=10, blank=True, help_text="The least that the client wants logged.")
+    stream = models.CharField(max_length=32, blank=True, editable=False, help_text="The newest GET stream.")
+
     opened_at = models.DateTimeField(default=timezone.now)
     last_activity_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(default=end_of_life)
     ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=200, blank=True)
 
@@ -95,7 +169,10 @@ class Session(models.Model):
     class Meta:
         db_table = "sessions_session"
         ordering = ["-last_activity_at"]
-        indexes = [models.Index(fields=["-last_activity_at"], name="session_activity")]
+        indexes = [
+            models.Index(fields=["-last_activity_at"], name="session_activity"),
+            models.Index(fields=["user", "credential"], condition=Q(ended_at=None), name="open_sessions_of"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["user", "credential", "client_name", "transport"],
@@ -109,11 +186,16 @@ class Session(models.Model):
 
     @property
     def is_live(self) -> bool:
-        return self.ended_at is None
+        now = timezone.now()
+        return self.ended_at is None and self.expires_at > now and self.last_activity_at > now - IDLE_LIFETIME
 
-    def has_not_ended(self) -> bool:
-        """As the row says now."""
-        return type(self).objects.filter(pk=self.pk).live().exists()
+    @property
+    def is_durable(self) -> bool:
+        return self.protocol_version < FIRST_STATELESS_VERSION
+
+    def belongs_to(self, principal: Principal) -> bool:
+        """To this user *and* this credential; an id alone opens nothing."""
+        return (self.user_id, self.credential) == (principal.user_id, principal.credential)
 
     def is_due_to_note_activity(self) -> bool:
         return self.last_activity_at < timezone.now() - ACTIVITY_IS_NOTED_EVERY
@@ -132,6 +214,28 @@ class Session(models.Model):
             last_call_at=now,
             last_activity_at=now,
         )
+
+    def hold_stream(self, stream: str) -> bool:
+        """Make `stream` the one GET stream of this session: the newest wins. False if the session is over."""
+        return self._change(stream=stream)
+
+    def want_logs(self, level: str) -> bool:
+        """Log messages of this level and above. False if the session is over."""
+        return self._change(log_level=level)
+
+    def _change(self, **fields: str) -> bool:
+        with transaction.atomic():
+            transaction.on_commit(partial(bus.publish, SessionChanged(self.pk)))
+            return type(self).objects.filter(pk=self.pk).live().update(**fields) == 1
+
+    def subscribe(self, uri: str) -> None:
+        """Again changes nothing. Raises: TooManySubscriptions."""
+        if self.subscriptions.exclude(uri=uri).count() >= MOST_SUBSCRIPTIONS:
+            raise TooManySubscriptions(MOST_SUBSCRIPTIONS)
+        self.subscriptions.get_or_create(uri=uri)
+
+    def unsubscribe(self, uri: str) -> None:
+        self.subscriptions.filter(uri=uri).delete()
 
     def end(self, reason: str) -> bool:
         """False if it had ended already."""

@@ -1,29 +1,234 @@
-"""One publish reaching every live end: today, the `subscriptions/listen` streams of this process."""
+"""One publish reaching every live end, in whichever process it is held.
+
+The bus carries wake-ups: that something changed, by its id, never what it changed to. Readers look in
+the database. The channel layer is at-most-once. What may not be lost (ends, authority, replies) is looked for
+besides, twice or once a second (`ends.py`, `asking.py`); a change notice or a cancellation may be.
+"""
 
 import asyncio
+import dataclasses
 import logging
+import secrets
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
-from mcp.server.subscriptions import InMemorySubscriptionBus
-from mcp.shared.subscriptions import ServerEvent
+from asgiref.sync import async_to_sync
+from channels import DEFAULT_CHANNEL_LAYER
+from channels.layers import InMemoryChannelLayer, channel_layers
+from mcp.shared.subscriptions import (
+    PromptsListChanged,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ServerEvent,
+    ToolsListChanged,
+    event_from_wire,
+)
 
 logger = logging.getLogger(__name__)
 
+GROUP = "concierge.bus"
+MOST_UNSENT = 10_000
+"""Wake-ups kept while Redis is away; then the oldest go."""
+LARGEST_BATCH = 200
+SLOWEST_SEND = 1.0
+"""Seconds."""
+GROUP_IS_JOINED_EVERY = 10.0
+"""Seconds. A Redis that was flushed or restarted has forgotten who listens."""
+PAUSE_AFTER_FAILURE = 1.0
 
-class Bus(InMemorySubscriptionBus):
-    """The SDK's bus, which code on any thread may publish on."""
+
+@dataclasses.dataclass(frozen=True)
+class SessionChanged:
+    """A session ended, or something in its row that an open end of it goes by."""
+
+    session_id: int
+
+
+@dataclasses.dataclass(frozen=True)
+class RequestCancelled:
+    """A client cancelled a call of this session."""
+
+    session_id: int
+    request: str
+    """`request_digest` of the JSON-RPC id, because the client chose that."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SessionListChanged:
+    """A handler told its own client that a list changed. What anybody's lists hold is found by itself."""
+
+    session_id: int
+    notification: str
+
+    @property
+    def change(self) -> ServerEvent:
+        change = event_from_wire(self.notification, None)
+        assert change is not None  # noqa: S101 (it is made of one)
+        return change
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplyArrived:
+    """The client answered a request of ours."""
+
+    server_request_id: int
+
+
+@dataclasses.dataclass(frozen=True)
+class AuthorityChanged:
+    """What somebody may do."""
+
+
+Event = Any
+KINDS: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (
+        SessionChanged, SessionListChanged, RequestCancelled, ReplyArrived, AuthorityChanged,
+        ToolsListChanged, PromptsListChanged, ResourcesListChanged, ResourceUpdated,
+    )
+}  # fmt: skip
+
+
+class Bus:
+    """Delivers in this process at once, and to the others through the channel layer."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self._origin = secrets.token_hex(8)
+        self._handlers: dict[type, list[Callable[[Any], None]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._unsent: deque[Event] = deque(maxlen=MOST_UNSENT)
+        self._has_unsent = asyncio.Event()
+        self._all_sent = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def on(self, kind: type, handler: Callable[[Any], None]) -> None:
+        """Call `handler` on the event loop for each event of `kind`. It must be quick, and not raise."""
+        self._handlers.setdefault(kind, []).append(handler)
+
+    def publish(self, event: Event) -> None:
+        """From any thread or command; after a commit, so best in `transaction.on_commit`."""
+        if is_running_here(self._loop):
+            self._publish(event)
+        elif self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._publish, event)
+        else:
+            self._publish_from_outside(event)
+
+    def _publish(self, event: Event) -> None:
+        self._deliver(event)
+        if self._tasks:
+            self._unsent.append(event)
+            self._has_unsent.set()
+            self._all_sent.clear()
+
+    def _deliver(self, event: Event) -> None:
+        for handler in self._handlers.get(type(event), ()):
+            try:
+                handler(event)
+            except Exception:  # one end that fails must not keep the others from hearing
+                logger.exception("%r was not taken", event)
+
+    def _publish_from_outside(self, event: Event) -> None:
+        """Of a process that serves nobody, such as a management command: the servers are told, if they can be."""
+        if is_shared(layer := layer_of_all()):
+            try:
+                async_to_sync(layer.group_send)(GROUP, self._message([event]))
+            except Exception as error:  # noqa: BLE001 (whatever the layer raises: it is only a wake-up)
+                logger.warning("The servers were not told of %r: %s", event, error)
+
+    # --- Between processes ---
 
     def attach(self) -> None:
-        """Deliver on the running loop. Called once, when the server starts."""
-        self._loop = asyncio.get_running_loop()
+        """Begin, on the running loop. Called once, when a server starts."""
+        self._loop = loop = asyncio.get_running_loop()
+        self._has_unsent, self._all_sent = asyncio.Event(), asyncio.Event()
+        self._all_sent.set()
+        if is_shared(layer_of_all()):
+            self._tasks = [loop.create_task(work()) for work in (self._send, self._listen)]
 
-    def publish_soon(self, event: ServerEvent) -> None:
-        """From synchronous code, best in `transaction.on_commit`. Without a server there is nobody to tell."""
-        if self._loop is not None and not self._loop.is_closed():
-            asyncio.run_coroutine_threadsafe(self.publish(event), self._loop)
+    async def detach(self) -> None:
+        """Send what waits, and end."""
+        if self._tasks:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SLOWEST_SEND):
+                    await self._all_sent.wait()
+        tasks, self._tasks, self._loop = self._tasks, [], None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _message(self, events: list[Event]) -> dict[str, Any]:
+        wire = [[type(event).__name__, *dataclasses.astuple(event)] for event in events]
+        return {"type": "bus.wake", "origin": self._origin, "events": wire}
+
+    async def _send(self) -> None:
+        layer = layer_of_all()
+        while True:
+            await self._has_unsent.wait()
+            self._has_unsent.clear()
+            while self._unsent:
+                batch = [self._unsent.popleft() for _ in range(min(len(self._unsent), LARGEST_BATCH))]
+                try:
+                    async with asyncio.timeout(SLOWEST_SEND):
+                        await layer.group_send(GROUP, self._message(batch))
+                except Exception as error:  # noqa: BLE001 (whatever the layer raises)
+                    logger.warning("Other processes hear of changes late; the channel layer fails: %r", error)
+                    self._unsent.extendleft(reversed(batch[: MOST_UNSENT - len(self._unsent)]))
+                    await asyncio.sleep(PAUSE_AFTER_FAILURE)
+            self._all_sent.set()
+
+    async def _listen(self) -> None:
+        layer = layer_of_all()
+        channel = await layer.new_channel("concierge.bus")
+        membership = asyncio.get_running_loop().create_task(self._stay_member(channel))
+        try:
+            while True:
+                try:
+                    message = await layer.receive(channel)
+                except Exception as error:  # noqa: BLE001 (whatever the layer raises)
+                    logger.warning("Changes elsewhere are heard of late; the channel layer fails: %r", error)
+                    await asyncio.sleep(PAUSE_AFTER_FAILURE)
+                else:
+                    self._receive(message)
+        finally:
+            membership.cancel()
+
+    async def _stay_member(self, channel: str) -> None:
+        while True:
+            with suppress(Exception):  # `_listen` meets the same failure, and says so
+                await layer_of_all().group_add(GROUP, channel)
+            await asyncio.sleep(GROUP_IS_JOINED_EVERY)
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        if message["origin"] == self._origin:
+            return
+        for name, *fields in message["events"]:
+            try:
+                event = KINDS[name](*fields)
+            except (KeyError, TypeError):  # a newer release may run beside this one
+                logger.warning("Another process told of %s, of which this release knows nothing", name)
+            else:
+                self._deliver(event)
+
+
+def is_running_here(loop: asyncio.AbstractEventLoop | None) -> bool:
+    """Whether this is `loop`'s own thread; or any loop's, while no server has begun (as in tests)."""
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return loop is None or loop.is_closed() or running is loop
+
+
+def layer_of_all() -> Any:
+    """The channel layer. Its methods differ from those that its base class declares."""
+    return channel_layers[DEFAULT_CHANNEL_LAYER]
+
+
+def is_shared(layer: Any) -> bool:
+    return not isinstance(layer, InMemoryChannelLayer)
 
 
 bus = Bus()

@@ -1,4 +1,4 @@
-"""The client's part of a 2026-07-28 request: who it says it is and what it can do, in `params._meta`."""
+"""Which era a request is of; and in that of 2026-07-28, who its client says it is, in `params._meta`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,19 +7,26 @@ from itertools import islice
 
 import orjson
 from mcp.server.connection import Connection
+from mcp.shared.dispatcher import Outbound
 from mcp.shared.inbound import (
     MCP_PROTOCOL_VERSION_HEADER,
     InboundLadderRejection,
     classify_inbound_request,
     unsupported_protocol_version_rejection,
 )
-from mcp_types import INVALID_PARAMS, ClientCapabilities, Implementation, InitializeRequestParams
-from mcp_types.version import LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
+from mcp_types import (
+    INVALID_PARAMS,
+    PROTOCOL_VERSION_META_KEY,
+    ClientCapabilities,
+    Implementation,
+    InitializeRequestParams,
+)
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from sessions_app.exceptions import Refused
 
-from .jsonrpc import Message
+from .jsonrpc import Message, Reply
 
 LONGEST_NAME, LONGEST_VERSION = 200, 100
 LARGEST_REMEMBERED = 4096
@@ -38,38 +45,66 @@ class Client:
     capabilities: ClientCapabilities
     params: InitializeRequestParams | None
 
-    def connection(self) -> Connection:
-        """A born-ready SDK connection without a back-channel; new for each request, as it holds state."""
-        connection = Connection(NO_CHANNEL, protocol_version=self.protocol_version, client_params=self.params)
+    def connection(self, outbound: Outbound = NO_CHANNEL, session_id: str | None = None) -> Connection:
+        """A born-ready SDK connection; new for each request, as it holds state."""
+        connection = Connection(
+            outbound, protocol_version=self.protocol_version, session_id=session_id, client_params=self.params
+        )
         connection.client_capabilities = self.capabilities
         connection.initialized.set()
         return connection
 
 
+def is_stateless(headers: Mapping[str, str], message: Message | Reply | None) -> bool:
+    """Whether a request is of the 2026 era: by its header, or by the envelope of its body. If they disagree,
+
+    that era says what is wrong.
+    """
+    if headers.get(MCP_PROTOCOL_VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS:
+        return True
+    if not isinstance(message, Message) or message.method == "initialize":
+        return False
+    meta = (message.params or {}).get("_meta")
+    return isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta
+
+
+def check_version(headers: Mapping[str, str], negotiated: str) -> None:
+    """The header may be absent, as it was in 2025-03-26; the session knows. Raises: Refused."""
+    version = headers.get(MCP_PROTOCOL_VERSION_HEADER, negotiated)
+    if version not in HANDSHAKE_PROTOCOL_VERSIONS:
+        raise rejected(unsupported_protocol_version_rejection(version))
+    if version != negotiated:
+        raise Refused(f"The MCP-Protocol-Version header is not {negotiated}, which was negotiated.")
+
+
 def read_client(message: Message, headers: Mapping[str, str]) -> Client:
     """Check the headers against the body, and read who calls.
 
-    Raises: Refused with -32020 (they disagree), -32022 (a revision we do not speak) or -32602.
+    Raises: Refused with -32020 (they disagree), -32022 (a revision of another era) or -32602.
     """
     version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
-    if version not in MODERN_PROTOCOL_VERSIONS and (message.method == "initialize" or version is not None):
-        wanted = version or (message.params or {}).get("protocolVersion") or "2025-11-25"
-        raise rejected(unsupported_protocol_version_rejection(str(wanted)))
+    if version is not None and version not in MODERN_PROTOCOL_VERSIONS:
+        raise rejected(unsupported_protocol_version_rejection(version))
     route = classify_inbound_request(message.body, headers=headers)
     if isinstance(route, InboundLadderRejection):
         raise rejected(route)
     try:
         info, capabilities = orjson.dumps(route.client_info), orjson.dumps(route.client_capabilities)
-        is_usual = len(info) + len(capabilities) <= LARGEST_REMEMBERED
-        read = typed_client if is_usual else typed_client.__wrapped__
-        return read(route.protocol_version, info, capabilities)
+        return typed_client(route.protocol_version, info, capabilities)
     except ValidationError:
         raise Refused("The client's part of params._meta is malformed.", code=INVALID_PARAMS) from None
 
 
-@lru_cache(maxsize=1024)
 def typed_client(protocol_version: str, info_json: bytes, capabilities_json: bytes) -> Client:
-    """Clients send the same description with every call, so it is read once."""
+    """Clients say the same of themselves again and again, so what is usual is read once.
+
+    Raises: ValidationError.
+    """
+    is_usual = len(info_json) + len(capabilities_json) <= LARGEST_REMEMBERED
+    return (read_usual if is_usual else read_description)(protocol_version, info_json, capabilities_json)
+
+
+def read_description(protocol_version: str, info_json: bytes, capabilities_json: bytes) -> Client:
     capabilities = ClientCapabilities.model_validate(orjson.loads(capabilities_json), by_name=False)
     raw_info = orjson.loads(info_json)
     if raw_info is None:
@@ -80,6 +115,9 @@ def typed_client(protocol_version: str, info_json: bytes, capabilities_json: byt
     )
     name, client_version = fitting(info.name, LONGEST_NAME), fitting(info.version, LONGEST_VERSION)
     return Client(name, client_version, protocol_version, capabilities, params)
+
+
+read_usual = lru_cache(maxsize=1024)(read_description)
 
 
 def fitting(text: str, length: int) -> str:

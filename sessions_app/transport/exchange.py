@@ -17,12 +17,10 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types import ProgressToken, RequestId
 
 from sessions_app.deadline import Deadline, watch
-from sessions_app.exceptions import Header
+from sessions_app.exceptions import Refused
 
 from . import strict_json
-
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+from .response import STREAM, Receive, Send, event, hang_up, respond
 
 KEEP_ALIVE_EVERY = 15.0
 """Seconds after which a comment keeps proxies from closing a quiet stream."""
@@ -30,18 +28,6 @@ STILL_HERE = b": still here\r\n\r\n"
 SLOWEST_READER = 10.0
 """Seconds that a client may leave our bytes unread before it is cut off."""
 
-PRIVATE: list[Header] = [
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"vary", b"Authorization, Origin, Accept"),
-]
-STREAM: list[Header] = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-store, no-transform"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"vary", b"Authorization, Origin, Accept"),
-    (b"x-accel-buffering", b"no"),
-]
 TRANSPORT = TransportContext(kind="streamable-http", can_send_request=False)
 
 
@@ -69,10 +55,12 @@ class Exchange:
         self._is_streaming = False
         self._is_over = False
         self._is_cut = False
+        self._is_read = True
         self._task: asyncio.Task[Any] | None = None
         self._is_watched = False
         self._quiet_until = 0.0
         self._companions: set[asyncio.Task[None]] = set()
+        self._because: Refused | None = None
 
     @cached_property
     def cancel_requested(self) -> anyio.Event:
@@ -92,7 +80,7 @@ class Exchange:
         raise NoBackChannelError(method)
 
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
-        if self._accepts_stream and not self._is_over:
+        if self._accepts_stream and self._is_read and not self._is_over:
             notification: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
             if params is not None:
                 notification["params"] = params
@@ -115,16 +103,20 @@ class Exchange:
 
     # --- Running it ---
 
-    async def serve[T](self, work: Awaitable[T]) -> T | None:
-        """Await `work` while watching the client. None if it left or stopped reading: that cancels `work`."""
+    async def serve(self, work: Awaitable[None], refusal: Callable[[Refused], bytes] | None = None) -> None:
+        """Await `work`, which replies, while watching the client. If it is cut, `refusal` words the reply."""
         self._task = task = asyncio.current_task()
         watch.add(self)
         try:
-            return await work
+            await work
         except asyncio.CancelledError:
-            if not self._is_cut or task is None or task.uncancel() > 0:
+            is_ours = self._is_cut and task is not None and task.uncancel() == 0
+            if not is_ours:
+                self._because = Refused("The server stopped before this was done.", status=503)
+            if self._is_read and not self._is_over:
+                await self._reply_to_the_end(refusal)
+            if not is_ours:
                 raise
-            return None
         finally:
             self._is_over = True
             self._task = None  # no cycles: what a call leaves behind is freed at once, not by the collector
@@ -132,11 +124,22 @@ class Exchange:
             for companion in tuple(self._companions):
                 companion.cancel()
 
-    def cut(self) -> None:
-        """Nobody reads the reply any more, or nobody may: stop working on it."""
+    @property
+    def lasts(self) -> bool:
+        """Whether it was under way at the last tick, as hardly any call is."""
+        return self._is_watched
+
+    def cut(self, because: Refused | None = None) -> None:
+        """Stop working on it: nobody wants the reply any more (None), or nobody may have it."""
         if self._task is not None and not self._is_over and not self._is_cut:
             self._is_cut = True
+            self._because = because
             self._task.cancel()
+
+    def lose_reader(self) -> None:
+        """The client left or stopped reading. On the 2026 wire that is how it cancels."""
+        self._is_read = False
+        self.cut()
 
     def accompany(self, companion: Coroutine[Any, Any, None]) -> None:
         """Run `companion` beside the work, until the work ends."""
@@ -157,44 +160,58 @@ class Exchange:
     async def _watch_client(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self.cut()
+        self.lose_reader()
 
     # --- Writing ---
 
+    async def begin(self, preamble: bytes) -> None:
+        """Start the stream before there is anything to tell."""
+        await self._write_event(preamble)
+
+    async def finish(self) -> None:
+        """End the stream as it is."""
+        if self._is_read:
+            await self._write(b"", more=False)
+
+    async def _reply_to_the_end(self, refusal: Callable[[Refused], bytes] | None) -> None:
+        """What is said of work that was cut. A client that cancelled gets no response (MCP, Cancellation)."""
+        if self._because is not None and refusal is not None:
+            await self.reply(refusal(self._because), self._because.status)
+        elif self._is_streaming:
+            await self.finish()
+        else:
+            await respond(self._send, 202, None)
+
     async def reply(self, message: bytes, status: int) -> None:
         """The last thing sent: the result or the error, as JSON. `status` counts only if nothing was streamed."""
+        if not self._is_read:
+            return
+        self._is_over = True  # too late to cut it: what else is said now would end up inside of it
         if self._is_streaming:
             async with self._turn:
                 await self._write(event(message), more=False)
         else:
-            await respond(self._send, status, message)
+            await self._deliver(respond(self._send, status, message))
 
     async def _write_event(self, data: bytes) -> None:
         async with self._turn:
+            if self._is_over:
+                return
             if not self._is_streaming:
                 self._is_streaming = True
                 await self._send({"type": "http.response.start", "status": 200, "headers": STREAM})
             await self._write(data, more=True)
 
     async def _write(self, data: bytes, *, more: bool) -> None:
+        if self._is_read:
+            await self._deliver(self._send({"type": "http.response.body", "body": data, "more_body": more}))
+
+    async def _deliver(self, sending: Awaitable[None]) -> None:
+        """Who does not read in time is hung up on."""
         try:
             async with Deadline(SLOWEST_READER):
-                await self._send({"type": "http.response.body", "body": data, "more_body": more})
+                await sending
         except TimeoutError:
-            self.cut()
+            hang_up(self._send)
+            self.lose_reader()
             await asyncio.sleep(0)  # where the cancellation arrives, before anything more is written
-
-
-def event(message: bytes) -> bytes:
-    """One SSE frame (WHATWG HTML, section 9.2). JSON has no raw line breaks, so one `data:` line is enough."""
-    return b"event: message\r\ndata: " + message + b"\r\n\r\n"
-
-
-async def respond(send: Send, status: int, message: bytes | None, headers: list[Header] | None = None) -> None:
-    """A whole HTTP response carrying one JSON-RPC message, or none (202)."""
-    body = message or b""
-    lines = [*PRIVATE, (b"content-length", b"%d" % len(body)), *(headers or ())]
-    if message is not None:
-        lines.append((b"content-type", b"application/json"))
-    await send({"type": "http.response.start", "status": status, "headers": lines})
-    await send({"type": "http.response.body", "body": body})

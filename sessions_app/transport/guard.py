@@ -10,7 +10,9 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from mcp_types import HEADER_MISMATCH
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from sessions_app.credentials import CREDENTIAL_HEADERS
 from sessions_app.deadline import Deadline
@@ -18,6 +20,7 @@ from sessions_app.exceptions import Refused
 
 Receive = Callable[[], Awaitable[Any]]
 
+METHODS = ("POST", "GET", "DELETE")
 MOST_HEADERS = 100
 LARGEST_HEADER = 8 * 1024
 LARGEST_HEADERS = 32 * 1024
@@ -49,12 +52,17 @@ class Guard:
         self._check_host(headers.get("host", ""))
         if (origin := headers.get("origin")) is not None:
             self._check_origin(origin, headers["host"])
-        if scope["method"] != "POST":
-            raise Refused("Use POST.", status=405, headers=[(b"allow", b"POST")])
+        if scope["method"] not in METHODS:
+            raise not_allowed(METHODS)
         if scope["query_string"]:
             # A credential in a URL ends up in logs and histories, so a URL has no room for one.
             raise Refused("The MCP endpoint takes no query string; send credentials in a header.")
-        check_content(headers)
+        if scope["method"] == "POST":
+            check_content(headers)
+        elif headers.get(MCP_PROTOCOL_VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS:
+            raise not_allowed(("POST",))  # since 2026-07-28 a stream is the answer to a POST, and nobody deletes
+        elif scope["method"] == "GET" and not accepts(headers, "text/event-stream"):
+            raise Refused("GET opens a stream: Accept must include text/event-stream.", status=406)
         return headers
 
     def _check_host(self, host: str) -> None:
@@ -68,6 +76,11 @@ class Guard:
             return
         if LOOPBACK_HOST.fullmatch(host.lower()) is None or origin != f"http://{host.lower()}":
             raise Refused("This Origin may not call the server.", status=403)
+
+
+def not_allowed(methods: tuple[str, ...]) -> Refused:
+    names = ", ".join(methods)
+    return Refused(f"Use {names}.", status=405, headers=[(b"allow", names.encode())])
 
 
 def names_of(url: str) -> frozenset[str]:
@@ -89,7 +102,7 @@ def read_headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
         if size > LARGEST_HEADER or total > LARGEST_HEADERS:
             raise Refused("The headers are too large.", status=431)
         name = raw_name.decode("latin-1")
-        value = raw_value.decode("latin-1")
+        value = raw_value.decode("latin-1").strip(" \t")  # RFC 9110, section 5.5
         if name in headers:
             if name.startswith("mcp-"):
                 raise Refused(f"The {name} header appears more than once.", code=HEADER_MISMATCH)

@@ -1,14 +1,15 @@
 """JSON-RPC 2.0 messages as MCP allows them on the wire: one request or notification a body, no batch."""
 
+from hashlib import sha256
 from typing import Any, NamedTuple
 
-from mcp_types import INVALID_PARAMS, RequestId
+from mcp_types import INVALID_PARAMS, ProgressToken, RequestId
 
 from sessions_app.exceptions import Refused
 
 from . import strict_json
 
-NOT_ONE_MESSAGE = "The body must be one JSON-RPC request or notification object."
+NOT_ONE_MESSAGE = "The body must be one JSON-RPC message object; a batch is not accepted."
 
 
 class Message(NamedTuple):
@@ -19,11 +20,27 @@ class Message(NamedTuple):
     params: dict[str, Any] | None
     body: dict[str, Any]
 
+    @property
+    def progress_token(self) -> ProgressToken | None:
+        meta = (self.params or {}).get("_meta")
+        return meta.get("progressToken") if isinstance(meta, dict) else None
 
-def parse(raw: bytes) -> Message:
+
+class Reply(NamedTuple):
+    """A client's response to a request of ours: `body` has `result` or `error`."""
+
+    id: str
+    body: dict[str, Any]
+
+
+def parse(raw: bytes) -> Message | Reply:
     """Raises: Refused (400) with -32700, -32600 or -32602."""
     body = strict_json.loads(raw)
-    if not isinstance(body, dict) or body.get("jsonrpc") != "2.0" or not isinstance(body.get("method"), str):
+    if not isinstance(body, dict) or body.get("jsonrpc") != "2.0":
+        raise Refused(NOT_ONE_MESSAGE)
+    if "method" not in body:
+        return parse_reply(body)
+    if not isinstance(body["method"], str):
         raise Refused(NOT_ONE_MESSAGE)
     # `true` is an int to Python and would pass for request 1.
     if "id" in body and type(body["id"]) not in (str, int):
@@ -35,6 +52,26 @@ def parse(raw: bytes) -> Message:
     if isinstance(meta, dict) and type(meta.get("progressToken", "")) not in (str, int):
         raise Refused("A progress token must be a string or an integer.", code=INVALID_PARAMS)
     return Message(body.get("id"), body["method"], params, body)
+
+
+def parse_reply(body: dict[str, Any]) -> Reply:
+    """Ids of ours are strings, so a reply to anything else is to nothing that we asked."""
+    failure = body.get("error")
+    is_result = isinstance(body.get("result"), dict) and "error" not in body
+    is_error = (
+        "result" not in body
+        and isinstance(failure, dict)
+        and type(failure.get("code")) is int
+        and isinstance(failure.get("message"), str)
+    )
+    if not (is_result or is_error) or not isinstance(body.get("id"), str):
+        raise Refused(NOT_ONE_MESSAGE)
+    return Reply(body["id"], {key: body[key] for key in ("result", "error") if key in body})
+
+
+def request_digest(request_id: RequestId) -> str:
+    """One name for an id that a client chose, however long; 1 and "1" have different ones."""
+    return sha256(repr(request_id).encode()).hexdigest()[:32]
 
 
 def error(code: int, message: str, data: object = None) -> dict[str, Any]:

@@ -1,17 +1,28 @@
-"""From a request to its result: the SDK's kernel, and the short way past it."""
+"""From a request to its reply: the SDK's kernel, and the short way past it."""
 
-from collections.abc import Awaitable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
+from mcp.server.connection import Connection
 from mcp.server.lowlevel.server import Server
 from mcp.server.runner import ServerRunner
+from mcp.shared.jsonrpc_dispatcher import handler_exception_to_error_data
 from mcp.shared.message import ServerMessageMetadata
+from mcp_types import INTERNAL_ERROR, ErrorData
 
 from sessions_app.call import Call
+from sessions_app.exceptions import Refused
 from sessions_app.principal import Principal
 
-from .envelope import Client
-from .jsonrpc import Message
+from . import strict_json
+from .ends import ends
+from .exchange import Exchange
+from .jsonrpc import Message, error
+from .listener import Lists
+
+logger = logging.getLogger(__name__)
 
 Result = dict[str, Any]
 
@@ -26,30 +37,88 @@ class HostedServer(Server[None]):
         """
         return None
 
-    def still_allows(self, call: Call, now: Principal, params: Mapping[str, Any]) -> bool:
-        """Whether an open stream may go on, now that its caller is `now`."""
-        return True
+    def listed(self, principal: Principal) -> Lists:
+        """What this caller's lists hold, by the event that says that one of them changed."""
+        return {}
+
+    def may_read(self, principal: Principal, uri: str) -> bool:
+        """Whether this caller may hear that the resource changed."""
+        return False
 
 
-async def result_of(server: HostedServer, call: Call, client: Client, message: Message) -> Result:
+async def answer(
+    server: HostedServer,
+    call: Call,
+    message: Message,
+    connect: Callable[[], Connection],
+    statuses: Mapping[int, int],
+) -> None:
+    """Serve one request to its end. `statuses`: the HTTP status for an error's code, where it is not 200."""
+    with ends.call(call):
+        await call.exchange.serve(reply(server, call, message, connect, statuses), partial(refusal_of, message))
+
+
+async def reply(
+    server: HostedServer,
+    call: Call,
+    message: Message,
+    connect: Callable[[], Connection],
+    statuses: Mapping[int, int],
+) -> None:
+    try:
+        result = await result_of(server, call, message, connect)
+        body, status = strict_json.dumps({"jsonrpc": "2.0", "id": message.id, "result": result}), 200
+    except Refused as refusal:
+        body, status = refusal_of(message, refusal), refusal.status
+    except Exception as exception:  # noqa: BLE001 (the edge: whatever a handler raises becomes a JSON-RPC error)
+        body, code = failure(exception, message)
+        status = statuses.get(code, 200)
+    await call.exchange.reply(body, status)
+
+
+async def result_of(
+    server: HostedServer, call: Call, message: Message, connect: Callable[[], Connection]
+) -> Result:
     """The result of one request. Raises whatever its handler raises."""
     if (result := server.shortcut(call, message.method, message.params or {})) is not None:
         return await result
-    return await run_kernel(server, call, client, message)
+    return await run_kernel(server, call.exchange, message, connect(), call)
 
 
-async def run_kernel(server: HostedServer, call: Call, client: Client, message: Message) -> Result:
+async def run_kernel(
+    server: HostedServer, exchange: Exchange, message: Message, connection: Connection, call: Call | None
+) -> Result:
     """The SDK's `serve_one`, less a shielded clean-up that has nothing to clean, and a reference cycle.
 
     `ServerRunner.on_request` is a cached property holding a bound method of its owner; left in place,
     each request leaves fifteen objects to the garbage collector, and p99 pays for it.
     """
-    call.exchange.message_metadata = ServerMessageMetadata(request_context=call)
-    connection = client.connection()
+    exchange.message_metadata = ServerMessageMetadata(request_context=call)
     runner = ServerRunner(server, connection, None)
     try:
-        return await runner.on_request(call.exchange, message.method, message.params)
+        return await runner.on_request(exchange, message.method, message.params)
     finally:
         del runner.on_request
-        call.exchange.message_metadata = None  # another cycle, through the call
+        exchange.message_metadata = None  # another cycle, through the call
         await connection.exit_stack.aclose()
+
+
+def failure(exception: Exception, message: Message) -> tuple[bytes, int]:
+    """The JSON-RPC error for what a handler raised, and its code. Crash text stays in the log."""
+    data = handler_exception_to_error_data(exception)
+    try:
+        if data is not None:
+            return encoded(data, message), data.code
+    except (TypeError, ValueError) as unencodable:
+        exception = unencodable
+    logger.error("%s crashed", message.method, exc_info=exception)
+    return encoded(ErrorData(code=INTERNAL_ERROR, message="Internal server error"), message), INTERNAL_ERROR
+
+
+def refusal_of(message: Message, refusal: Refused) -> bytes:
+    return encoded(ErrorData(code=refusal.code, message=refusal.message, data=refusal.data), message)
+
+
+def encoded(data: ErrorData, message: Message) -> bytes:
+    body = error(data.code, data.message, data.data)
+    return strict_json.dumps({"jsonrpc": "2.0", "id": message.id, "error": body})

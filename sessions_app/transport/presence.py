@@ -1,18 +1,23 @@
-"""The `Session` row that a stateless call continues, cached like its caller."""
+"""The `Session` row that a request continues, cached like its caller."""
 
+import time
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
+from sessions_app.exceptions import SessionNotFound
 from sessions_app.models import Session
-from sessions_app.pool import background_pool, identity_pool
+from sessions_app.pool import background_pool, identity_pool, opening_pool
 from sessions_app.principal import Principal
-from sessions_app.recent import Recent
+from sessions_app.recent import LIFETIME, Recent
 
 from .envelope import Client, fitting
 
 _recent: Recent[tuple[int, str, str], Session] = Recent()
-_live: Recent[int, bool] = Recent()
+_by_id: Recent[tuple[str, int, str], Session] = Recent()
+MOST_CHANGED = 1000
+_changed: dict[int, float] = {}
+"""Sessions that the bus named, and until when an earlier reading of them might still be in the caches."""
 
 
 async def session_of(
@@ -20,7 +25,7 @@ async def session_of(
 ) -> Session:
     """The live session of this user, credential and client over HTTP; opened if there is none."""
     key = (principal.user_id, principal.credential, client.name)
-    if (session := _recent.get(key)) is not None:
+    if (session := unless_changed(_recent.get(key))) is not None:
         return session
     return await _recent.read(key, lambda: continue_or_open(principal, client, headers, scope))
 
@@ -29,16 +34,12 @@ async def continue_or_open(
     principal: Principal, client: Client, headers: Mapping[str, str], scope: Mapping[str, Any]
 ) -> Session:
     """A known session is only read; a new one has to be written, which may have to wait for a lock."""
-    seen = {
-        "client_version": client.version,
-        "ip": peer_address(scope),
-        "user_agent": fitting(headers.get("user-agent", ""), 300),
-    }
+    seen = details_of(client, headers, scope)
     found = await identity_pool.run(
         lambda: Session.objects.continued(principal, client_name=client.name, transport="http")
     )
     if found is None:
-        return await background_pool.run(
+        return await opening_pool.run(
             lambda: Session.objects.continue_or_open(
                 principal,
                 client_name=client.name,
@@ -52,12 +53,34 @@ async def continue_or_open(
     return found
 
 
-async def is_live(session: Session) -> bool:
-    """Whether the session behind an open stream goes on; asked at most once a second for all its streams."""
-    known = _live.get(session.pk)
-    if known is None:
-        known = await _live.read(session.pk, lambda: identity_pool.run(lambda: session.has_not_ended()))
-    return known
+async def session_by_id(public_id: str, principal: Principal) -> Session:
+    """The live session that `Mcp-Session-Id` names, if it is this caller's. Raises: SessionNotFound."""
+    key = (public_id, principal.user_id, principal.credential)
+    session = unless_changed(_by_id.get(key))
+    if session is None:
+        session = await _by_id.read(key, lambda: find(public_id, principal))
+    if not (session.belongs_to(principal) and session.is_live):
+        raise SessionNotFound
+    return session
+
+
+async def find(public_id: str, principal: Principal) -> Session:
+    mine = Session.objects.live().durable().of(principal)
+    found = await identity_pool.run(lambda: mine.filter(public_id=public_id).first())
+    if found is None:
+        raise SessionNotFound
+    if found.is_due_to_note_activity():
+        background_pool.later(found.note_activity)
+    return found
+
+
+def details_of(client: Client, headers: Mapping[str, str], scope: Mapping[str, Any]) -> dict[str, str | None]:
+    """What is noted of where a client is, each time that it is."""
+    return {
+        "client_version": client.version,
+        "ip": peer_address(scope),
+        "user_agent": fitting(headers.get("user-agent", ""), 300),
+    }
 
 
 def peer_address(scope: Mapping[str, Any]) -> str | None:
@@ -68,6 +91,24 @@ def peer_address(scope: Mapping[str, Any]) -> str | None:
         return None
 
 
+def unless_changed(session: Session | None) -> Session | None:
+    if session is None or _changed.get(session.pk, 0.0) > time.monotonic():
+        return None
+    return session
+
+
+def session_changed(pk: int) -> None:
+    """Read it anew: it changed, here or in another process."""
+    now = time.monotonic()
+    if len(_changed) > MOST_CHANGED:
+        for old in [pk for pk, until in _changed.items() if until <= now]:
+            del _changed[old]
+    _changed[pk] = now + LIFETIME
+    for recent in (_recent, _by_id):
+        recent.read_again()
+
+
 def forget() -> None:
     _recent.forget()
-    _live.forget()
+    _by_id.forget()
+    _changed.clear()

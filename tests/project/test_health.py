@@ -36,11 +36,11 @@ def broken_database() -> Iterator[None]:
 @contextmanager
 def missing_migration() -> Iterator[None]:
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("sessions_app", "0001_initial")
+    recorder.record_unapplied("sessions_app", "0002_durable_sessions")
     try:
         yield
     finally:
-        recorder.record_applied("sessions_app", "0001_initial")
+        recorder.record_applied("sessions_app", "0002_durable_sessions")
 
 
 def use_redis(settings: Settings, url: str) -> None:
@@ -81,6 +81,16 @@ def test_it_is_not_ready_without_its_database(client: Client, caplog: pytest.Log
     assert answer.json() == {"status": "not ready", "database": "failed", "migrations": "failed"}
     assert "Not ready: database" in caplog.text
     assert client.get("/readyz").status_code == 200
+
+
+def test_it_is_not_ready_once_it_was_told_to_stop_and_asks_nobody(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("project.health.draining.is_set", lambda: True)
+    with broken_database():
+        answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "draining": True})
+    assert client.get("/livez").status_code == 200
 
 
 @pytest.mark.redis

@@ -1,12 +1,22 @@
-"""What tests of credentials and of the guard share."""
+"""What tests of credentials, of the guard and of durable sessions share."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 
-from sessions_app.models import ApiKey, User
-from sessions_app.transport import http
+from sessions_app import deadline
+from sessions_app.deadline import watch
+from sessions_app.models import ApiKey, Session, User
+from sessions_app.pool import identity_pool
+from sessions_app.transport import asking, http
+from sessions_app.transport import ends as ends_module
+from sessions_app.transport.asking import waiting
+from sessions_app.transport.bus import bus
+from sessions_app.transport.ends import ends
+from tests.conftest import key_for
+from tests.wire import HANDSHAKE_VERSION, Durable, Wire, until
 
 
 @pytest.fixture
@@ -33,3 +43,54 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(http, "authenticate", authenticate)
     return seen
+
+
+@pytest.fixture
+async def durable(wire: Wire) -> AsyncIterator[Durable]:
+    """alice's client of the handshake era. When its test is over, nothing of it is left in the process."""
+    yield await Durable.open(wire.key)
+    await nothing_left()
+
+
+async def nothing_left() -> None:
+    """No call, stream or waiting reply; nothing that is looked at each tick; no task but the test's own."""
+
+    def others() -> set[asyncio.Task[Any]]:
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    await until(lambda: not others())
+    assert not ends._calls
+    assert not ends._listeners
+    assert not waiting._waiting
+    assert not watch._watched
+
+
+async def durable_for(user: User, version: str = HANDSHAKE_VERSION, **details: Any) -> Durable:
+    """A client of `user`'s, with a key of its own."""
+    return await Durable.open(await new_key(user), version, **details)
+
+
+async def new_key(user: User) -> str:
+    return await identity_pool.run(lambda: key_for(user))
+
+
+async def row_of(client: Durable) -> Session:
+    return await Session.objects.aget(public_id=client.session_id)
+
+
+@pytest.fixture
+async def attached() -> AsyncIterator[None]:
+    """The bus as in a server: what pool threads publish is heard at once."""
+    bus.attach()
+    yield
+    await bus.detach()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is looked at now and then is looked at often."""
+    monkeypatch.setattr(deadline, "TICK", 0.005)
+    monkeypatch.setattr(ends_module, "SWEEP_EVERY", 0.02)
+    monkeypatch.setattr(asking, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(ends, "_next_sweep", 0.0)
+    monkeypatch.setattr(waiting, "_next_look", 0.0)

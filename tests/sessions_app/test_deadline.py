@@ -1,6 +1,8 @@
 """A cheap `asyncio.timeout`, with the same meaning."""
 
 import asyncio
+import time
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -50,3 +52,63 @@ async def test_another_error_passes_through() -> None:
     with pytest.raises(ZeroDivisionError):
         async with Deadline(5):
             raise ZeroDivisionError
+
+
+async def test_time_stands_still_while_it_is_paused() -> None:
+    async with Deadline(1) as limit:
+        with limit.paused():
+            limit.look(time.monotonic() + 100)
+            assert not limit.has_passed
+        limit.look(time.monotonic() + 0.9)
+        assert not limit.has_passed
+    async with Deadline(0.05) as limit:
+        with limit.paused():
+            await asyncio.sleep(0.1)
+        limit.look(time.monotonic())
+        assert not limit.has_passed  # what was left is left
+
+
+async def test_time_goes_on_after_a_pause_whatever_happened_in_it() -> None:
+    async def pause_and_wait() -> None:
+        async with Deadline(0.01) as limit:
+            with suppress(ZeroDivisionError), limit.paused():
+                await asyncio.sleep(0.03)
+                raise ZeroDivisionError
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await pause_and_wait()
+
+
+async def test_pauses_may_overlap() -> None:
+    limit = Deadline(0.05)
+
+    async def two_pauses() -> None:
+        async with limit:
+            with ExitStack() as first, ExitStack() as second:
+                first.enter_context(limit.paused())
+                second.enter_context(limit.paused())
+                first.close()
+                await asyncio.sleep(0.1)
+                limit.look(time.monotonic())
+                assert not limit.has_passed  # the second goes on
+            limit.look(time.monotonic() + 0.03)
+            assert not limit.has_passed  # all of it counts as paused
+            limit.look(time.monotonic() + 0.06)  # and counts once
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await two_pauses()
+
+
+async def test_a_pause_stops_its_own_limit_alone() -> None:
+    outer, inner = Deadline(0.01), Deadline(0.01)
+
+    async def paused() -> None:
+        async with outer, inner:
+            with inner.paused():
+                await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await paused()
+    assert (outer.has_passed, inner.has_passed) == (True, False)

@@ -48,7 +48,7 @@ async def send_from(wire: Wire, host: str, origin: str | None = None) -> Answer:
         "127.0.0.1?", "127.0.0.1#", "user@127.0.0.1", "user:pw@127.0.0.1:8000", "127.0.0.1:8000@evil.com",
         "http://127.0.0.1:8000", "//127.0.0.1", "[::1", "::1", "::1]", "[::1]evil.com", "[::1]:8000.evil.com",
         "[::2]", "[::ffff:127.0.0.1]", "[0:0:0:0:0:0:0:1]", "[::1%eth0]", "0.0.0.0:8000", "127.0.0.2", "127.1",
-        "2130706433", "0x7f.0.0.1", "0177.0.0.1", "localhost localhost", "127.0.0.1:8000 ", " 127.0.0.1:8000",
+        "2130706433", "0x7f.0.0.1", "0177.0.0.1", "localhost localhost",
         "127.0.0.1, evil.com", "127.0.0.1\tevil.com", "127.0.0.1\x00", "127.0.0.1\n", "127.0.0.1\xff", "\xff",
         "\xb9\xb2\xb7.0.0.1", "null", "*", " ", "", "%6cocalhost", "mcp.example.com", "testserver",
     ],
@@ -75,7 +75,7 @@ async def test_a_strange_host_is_misdirected(asked: list[Any], host: str) -> Non
         "http://127.0.0.1:8000/", "http://127.0.0.1:8000/mcp", "http://127.0.0.1:8000?", "http://127.0.0.1:8000#",
         "http:127.0.0.1:8000", "http:///127.0.0.1:8000", "//127.0.0.1:8000", "127.0.0.1:8000", "http://",
         "http://127.0.0.1:8000 http://evil.com", "http://127.0.0.1:8000, http://evil.com",
-        " http://127.0.0.1:8000", "http://127.0.0.1:8000 ", "http://127.0.0.1:8000\x00", "\xff",
+        "http://127.0.0.1:8000\x00", "\xff",
         "http://127.0.0.1:8000\xff", "http://\xff", "http://mcp.example.com",
     ],
 )  # fmt: skip
@@ -196,14 +196,27 @@ async def test_a_consumer_keeps_to_the_guard_that_it_was_given(
     assert (await send_from(wire, "evil.com", PUBLIC)).status == 421
 
 
+async def test_blanks_around_a_value_are_no_part_of_it(wire: Wire) -> None:
+    """RFC 9110, section 5.5."""
+    blanks = {"host": " 127.0.0.1:8000 ", "mcp-method": "\ttools/list "}
+    assert (await wire.ask("tools/list", headers=blanks)).status == 200
+
+
 # --- Method, query, content -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "QUERY", "post"])
-async def test_only_post_is_allowed(asked: list[Any], method: str) -> None:
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "QUERY", "post"])
+async def test_other_methods_are_not_allowed(asked: list[Any], method: str) -> None:
     answer = await send(STRANGER, list_tools(STRANGER), method=method)
     assert answer.status == 405
-    assert answer.headers["allow"] == "POST"
+    assert answer.headers["allow"] == "POST, GET, DELETE"
+    assert asked == []
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_since_2026_there_is_nothing_to_get_or_delete(asked: list[Any], method: str) -> None:
+    answer = await send(STRANGER, list_tools(STRANGER), method=method)
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")
     assert asked == []
 
 

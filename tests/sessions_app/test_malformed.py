@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sessions_app import deadline
 from sessions_app.models import User
-from sessions_app.transport.envelope import typed_client
+from sessions_app.transport.envelope import read_usual
 from tests.conftest import key_for
 from tests.sessions_app.malformed import (
     ANYTHING,
@@ -168,10 +168,10 @@ def test_headers_that_were_meddled_with(client: Client) -> None:
 def test_a_client_that_describes_itself_at_length_is_not_remembered(client: Client) -> None:
     message = good("tools/list")
     message["params"]["_meta"] = ENVELOPE | {f"{META}clientInfo": {"name": "x" * 10_000, "version": "1"}}
-    remembered = typed_client.cache_info().currsize
+    remembered = read_usual.cache_info().currsize
     answer = client.send(json.dumps(message).encode(), headers_for(client.key, message, "tools/list"))
     assert answer.status == 200
-    assert typed_client.cache_info().currsize == remembered
+    assert read_usual.cache_info().currsize == remembered
 
 
 # --- Over a real socket ---------------------------------------------------------------------------

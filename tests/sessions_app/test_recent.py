@@ -200,3 +200,40 @@ async def test_room_is_made_by_dropping_the_stale_first(clock: Clock) -> None:
     assert [recent.get(f"old {number}") for number in range(5)] == [None] * 5
     assert [recent.get(f"new {number}") for number in range(5)] == ["fresh"] * 5
     assert recent.get("one more") == "fresh"
+
+
+async def test_what_is_being_read_when_all_is_forgotten_may_be_from_before(clock: Clock, source: Source) -> None:
+    recent: Recent[str, str] = Recent()
+    source.release.clear()
+    early = await started(recent.read("alice", source))
+    recent.forget()
+    late = await started(recent.read("alice", source))
+    later = await started(recent.read("alice", source))
+    source.release.set()
+    assert [await reading for reading in (early, late, later)] == ["read 1", "read 2", "read 2"]
+    assert recent.get("alice") == "read 2"
+    assert source.reads == 2
+
+
+async def test_what_was_read_before_all_was_forgotten_does_not_replace_what_was_read_since(
+    clock: Clock, source: Source
+) -> None:
+    recent: Recent[str, str] = Recent()
+    source.release.clear()
+    early = await started(recent.read("alice", source))
+    recent.forget()
+    assert await recent.read("alice", constant("fresh")) == "fresh"
+    source.release.set()
+    assert await early == "read 1"
+    assert recent.get("alice") == "fresh"
+
+
+async def test_nothing_is_kept_of_a_read_that_was_forgotten(clock: Clock, source: Source) -> None:
+    recent: Recent[str, str] = Recent()
+    source.release.clear()
+    reading = await started(recent.read("alice", source))
+    recent.forget()
+    source.release.set()
+    assert await reading == "read 1"
+    assert recent.get("alice") is None
+    assert recent._reading == {}

@@ -8,15 +8,15 @@ import pytest
 from mcp.shared.subscriptions import ResourceUpdated, ToolsListChanged
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 
+from sessions_app import credentials
 from sessions_app.models import ApiKey, Session, User
 from sessions_app.pool import identity_pool
-from sessions_app.transport import exchange, http
+from sessions_app.transport import ends, exchange
 from sessions_app.transport.bus import bus
 from tests.conftest import wire_for
 from tests.shop import tools as shop
 from tests.wire import Wire
 from tools_app.models import ToolCall
-from tools_app.server import McpServer
 
 LISTEN = {
     "notifications": {
@@ -151,14 +151,6 @@ async def test_mirrored_arguments_must_agree(
     assert (await ToolCall.objects.aget(name="by-region")).outcome == ("ok" if is_fine else "refused")
 
 
-async def test_an_initialize_is_told_which_revision_to_speak(wire: Wire) -> None:
-    handshake = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}}
-    answer = await wire.post(handshake, headers={"mcp-protocol-version": None, "mcp-method": None})
-    assert answer.status == 400
-    assert answer.error["code"] == -32022
-    assert answer.error["data"]["supported"] == ["2026-07-28"]
-
-
 async def test_an_unknown_method_is_not_found(wire: Wire) -> None:
     answer = await wire.ask("tools/invent")
     assert (answer.status, answer.error["code"]) == (404, -32601)
@@ -284,9 +276,9 @@ async def test_request_state_is_sealed_under_keys_that_every_process_has(wire: W
 async def test_a_listener_hears_what_it_asked_for_and_may_read(wire: Wire) -> None:
     stream = wire.open(wire.request("subscriptions/listen", LISTEN))
     await stream.wait_for("acknowledged")
-    await bus.publish(ResourceUpdated("shop://ledger"))
-    await bus.publish(ResourceUpdated("shop://menu"))
-    await bus.publish(ToolsListChanged())
+    bus.publish(ResourceUpdated("shop://ledger"))
+    bus.publish(ResourceUpdated("shop://menu"))
+    bus.publish(ToolsListChanged())
     await stream.wait_for("tools/list_changed")
     acknowledged, updated, changed = stream.answer.messages
     assert acknowledged["params"]["notifications"] == {
@@ -315,7 +307,7 @@ async def test_listeners_are_told_when_the_server_ends(wire: Wire) -> None:
 
 async def test_listeners_hear_of_new_grants(wire: Wire, alice: User) -> None:
     bus.attach()
-    stream = wire.open(wire.request("subscriptions/listen", LISTEN))
+    stream = wire.open(wire.request("subscriptions/listen", {"notifications": {"toolsListChanged": True}}))
     await stream.wait_for("acknowledged")
     await identity_pool.run(lambda: alice.groups.clear())
     await stream.wait_for("tools/list_changed")
@@ -343,7 +335,7 @@ def deactivate(user: User) -> None:
 async def test_a_listener_who_lost_his_authority_is_cut_off(
     wire: Wire, alice: User, monkeypatch: pytest.MonkeyPatch, act: Callable[[User], None]
 ) -> None:
-    monkeypatch.setattr(http, "STREAM_IS_RECHECKED_EVERY", 0.1)
+    monkeypatch.setattr(ends, "SWEEP_EVERY", 0.1)
     stream = wire.open(wire.request("subscriptions/listen", LISTEN))
     await stream.wait_for("acknowledged")
     await identity_pool.run(lambda: act(alice))
@@ -351,11 +343,11 @@ async def test_a_listener_who_lost_his_authority_is_cut_off(
 
 
 async def test_a_stream_that_cannot_be_checked_does_not_go_on(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*check: Any) -> bool:
+    def broken(identities: Any) -> None:
         raise RuntimeError("the check itself failed")
 
-    monkeypatch.setattr(McpServer, "still_allows", broken)
-    monkeypatch.setattr(http, "STREAM_IS_RECHECKED_EVERY", 0.1)
+    monkeypatch.setattr(credentials, "current", broken)
+    monkeypatch.setattr(ends, "SWEEP_EVERY", 0.1)
     stream = wire.open(wire.request("subscriptions/listen", LISTEN))
     assert b'"result"' not in (await stream.wait()).body
 

@@ -4,12 +4,24 @@ import asyncio
 import time
 from decimal import Decimal
 from threading import Event
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from django.db import transaction
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Elicit, Resolve
 from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    CallToolResult,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    Icon,
+    InputRequiredResult,
+    LoggingLevel,
+    ResourceLink,
+    SamplingMessage,
+    TextContent,
+)
 from pydantic import BaseModel, Field
 
 from sessions_app.models import Preference
@@ -155,6 +167,73 @@ async def ask(text: str, confirmation: Annotated[Confirmation, Resolve(confirm)]
     return f"{text}: {'yes' if confirmation.sure else 'no'}"
 
 
+@tool("ask-briefly", groups=EVERYONE, read_only=True, timeout=0.15)
+async def ask_briefly(ctx: Context[Any, Any], then: float = 0) -> str:
+    """Ask, with little time of its own."""
+    answer = await ctx.elicit("Really?", Confirmation)
+    await asyncio.sleep(then)
+    return answer.action
+
+
+@tool("sample", groups=EVERYONE, read_only=True)
+async def sample(ctx: Context[Any, Any]) -> str:
+    """Ask the client's model."""
+    question = SamplingMessage(role="user", content=TextContent(text="Tea?"))
+    answer = await ctx.session.create_message([question], max_tokens=9, related_request_id=ctx.request_id)
+    return answer.content.text if isinstance(answer.content, TextContent) else "not a text"
+
+
+@tool("roots", groups=EVERYONE, read_only=True)
+async def roots(ctx: Context[Any, Any]) -> str:
+    """Ask where the client works."""
+    return " ".join(str(root.uri) for root in (await ctx.session.list_roots()).roots)
+
+
+@tool("chatter", groups=EVERYONE, read_only=True)
+async def chatter(ctx: Context[Any, Any]) -> str:
+    """Log at every level there is."""
+    for level in get_args(LoggingLevel):
+        await ctx.session.send_log_message(level, f"it is {level}", related_request_id=ctx.request_id)
+    return "logged"
+
+
+@tool("announce", groups=EVERYONE, read_only=True)
+async def announce(uri: str, ctx: Context[Any, Any]) -> str:
+    """Say that a resource changed."""
+    await ctx.session.send_resource_updated(uri)
+    return "announced"
+
+
+@tool("hold", groups=EVERYONE, read_only=True, timeout=5)
+async def hold(ctx: Context[Any, Any], name: str = "hold") -> str:
+    """Say that it began, and go on."""
+    await ctx.report_progress(1)
+    await asyncio.sleep(5)
+    finished.append(name)
+    return "held"
+
+
+write_began, write_may_end = Event(), Event()
+
+
+@tool("held-write", groups=EVERYONE, timeout=5)
+def held_write(*, principal: CurrentPrincipal) -> str:
+    """Write, and wait until the test lets go."""
+    Preference.objects.put(principal.user_id, "held", 1)
+    write_began.set()
+    write_may_end.wait(5)
+    return "written"
+
+
+@tool("linked", groups=EVERYONE, read_only=True)
+async def linked() -> CallToolResult:
+    """Return what came to the protocol piece by piece."""
+    link = ResourceLink(
+        uri="shop://menu", name="menu", title="Menu", icons=[Icon(src="https://example.com/i.png")]
+    )
+    return CallToolResult(content=[link, TextContent(text="x", _meta={"a": 1})], structured_content={"a": [1]})
+
+
 @tool("lie", groups=EVERYONE)
 def lie(*, principal: CurrentPrincipal) -> list[int]:
     """Write, and return what was not promised."""
@@ -231,6 +310,27 @@ def suggest(drink: Annotated[str, Field(description="What you like")], mood: str
 def audit() -> str:
     """Not for everybody."""
     return "Audit the shop."
+
+
+def asked_name(ctx: Context[Any, Any]) -> str | InputRequiredResult:
+    """The name that the client was asked for; or the question."""
+    answer = (ctx.input_responses or {}).get("name")
+    if isinstance(answer, ElicitResult) and answer.content and ctx.request_state == "asked":
+        return str(answer.content["name"])
+    params = ElicitRequestFormParams(message="Whom for?", requested_schema={"type": "object", "properties": {}})
+    return InputRequiredResult(input_requests={"name": ElicitRequest(params=params)}, request_state="asked")
+
+
+@prompt("greet-guest", groups=EVERYONE)
+async def greet_guest(ctx: Context[Any, Any]) -> str | InputRequiredResult:
+    """Ask for whom, then say it."""
+    return asked_name(ctx)
+
+
+@resource("shop://card", name="card", groups=EVERYONE)
+async def card(ctx: Context[Any, Any]) -> str | InputRequiredResult:
+    """Ask for whom, then write it."""
+    return asked_name(ctx)
 
 
 @completion("suggest", "drink")

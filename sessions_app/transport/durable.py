@@ -1,0 +1,122 @@
+"""The 2025 revisions over HTTP: sessions that begin with a handshake, and live in the database.
+
+All that a request needs of what came before it is in rows. So whichever process it reaches serves it, and
+a process that is killed takes nothing with it but the calls that it was running.
+"""
+
+import secrets
+from collections.abc import Mapping
+from functools import partial
+
+from mcp.shared.subscriptions import PromptsListChanged, ResourcesListChanged, ServerEvent, ToolsListChanged
+from mcp_types import INVALID_PARAMS
+
+from sessions_app.call import Call
+from sessions_app.exceptions import Refused, SessionNotFound
+from sessions_app.models import ServerRequest, Session
+from sessions_app.pool import background_pool
+
+from . import handshake
+from .bus import ReplyArrived, RequestCancelled, bus
+from .conversation import Conversation
+from .ends import ends
+from .envelope import check_version
+from .exchange import Exchange
+from .guard import accepts
+from .jsonrpc import Message, Reply, request_digest
+from .kernel import HostedServer, answer
+from .listener import Listener
+from .presence import session_by_id
+from .request import Request
+from .response import event_of, respond
+
+SESSION_ID_HEADER = "mcp-session-id"
+ALL_200: Mapping[int, int] = {}
+RECONNECT_AFTER = b"retry: 1000\r\n\r\n"
+"""Milliseconds. What clients were not told they learn by listing and reading: no event is ever replayed."""
+LISTS: frozenset[ServerEvent] = frozenset({ToolsListChanged(), PromptsListChanged(), ResourcesListChanged()})
+
+
+async def serve(server: HostedServer, request: Request) -> None:
+    """Raises: Refused."""
+    message = request.message
+    if isinstance(message, Message) and message.method == "initialize" and message.id is not None:
+        await handshake.serve(server, request, message)
+        return
+    session = await session_of(request)
+    check_version(request.headers, session.protocol_version)
+    if message is None:
+        await (listen if request.scope["method"] == "GET" else end)(server, request, session)
+    elif isinstance(message, Reply):
+        await take_reply(request, session, message)
+    elif message.id is None:
+        await take_notification(request, session, message)
+    else:
+        await call(server, request, session, message)
+
+
+async def session_of(request: Request) -> Session:
+    """Raises: Refused (400), SessionNotFound."""
+    public_id = request.headers.get(SESSION_ID_HEADER)
+    if public_id is None:
+        raise Refused("Mcp-Session-Id is missing; the answer to `initialize` has it.")
+    return await session_by_id(public_id, request.principal)
+
+
+async def call(server: HostedServer, request: Request, session: Session, message: Message) -> None:
+    exchange = Conversation(
+        request.receive,
+        request.send,
+        message.id or 0,
+        progress_token=message.progress_token,
+        accepts_stream=accepts(request.headers, "text/event-stream"),
+        session=session,
+    )
+    current = Call(request.principal, session, request.headers, exchange)
+    connect = partial(handshake.restore, session, exchange)
+    await answer(server, current, message, connect, ALL_200)
+
+
+async def take_notification(request: Request, session: Session, message: Message) -> None:
+    if message.method == "notifications/cancelled":
+        cancelled = (message.params or {}).get("requestId")
+        if not isinstance(cancelled, str | int) or isinstance(cancelled, bool):
+            raise Refused("requestId must be a string or an integer.", code=INVALID_PARAMS)
+        bus.publish(RequestCancelled(session.pk, request_digest(cancelled)))
+    await respond(request.send, 202, None)
+
+
+async def take_reply(request: Request, session: Session, reply: Reply) -> None:
+    """Committed first; then the call that waits is woken, wherever it waits, and the client gets its 202."""
+    asked = await background_pool.run(lambda: ServerRequest.objects.reply(session, reply.id, reply.body))
+    if asked is None:
+        raise Refused("No request of that id waits for a reply.")
+    bus.publish(ReplyArrived(asked.pk))
+    await respond(request.send, 202, None)
+
+
+async def end(server: HostedServer, request: Request, session: Session) -> None:
+    """DELETE: the client is done. Its streams and calls in flight end, in every process."""
+    if not await background_pool.run(lambda: session.end("by the client")):
+        raise SessionNotFound
+    await respond(request.send, 204, None)
+
+
+async def listen(server: HostedServer, request: Request, session: Session) -> None:
+    """GET: the stream for what no request asked for. The newest one of a session wins."""
+    exchange = Exchange(request.receive, request.send, "", progress_token=None, accepts_stream=True)
+    current = Call(request.principal, session, request.headers, exchange)
+    listener = Listener(server, current, LISTS, frozenset())
+    stream = secrets.token_hex(8)
+    with ends.call(current), ends.listener(listener):
+        if not await background_pool.run(lambda: session.hold_stream(stream)):
+            raise SessionNotFound
+        listener.stream = stream  # from here on, another name in the row is a newer one
+        await exchange.serve(tell(exchange, listener))
+
+
+async def tell(exchange: Exchange, listener: Listener) -> None:
+    await exchange.begin(RECONNECT_AFTER)
+    async for event in listener.events():
+        await exchange.notify(*event_of(event))
+    await exchange.finish()

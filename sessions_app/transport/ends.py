@@ -1,0 +1,239 @@
+"""What is open in this process: calls in flight and streams. One sweep twice a second looks after all.
+
+What ends them (a session ended, a credential revoked, a newer stream) may have happened in any process.
+A wake-up tells at once; the sweep finds what no wake-up told.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from django.db import Error as DatabaseFailure
+from django.utils import timezone
+from mcp.shared.subscriptions import (
+    PromptsListChanged,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ServerEvent,
+    ToolsListChanged,
+)
+
+from sessions_app import credentials
+from sessions_app.call import Call
+from sessions_app.deadline import watch
+from sessions_app.exceptions import Refused, SessionNotFound
+from sessions_app.models import Session, Subscription
+from sessions_app.models.session import ACTIVITY_IS_NOTED_EVERY
+from sessions_app.pool import background_pool, sweep_pool
+
+from . import presence
+from .bus import AuthorityChanged, RequestCancelled, SessionChanged, SessionListChanged, bus
+from .exchange import Exchange
+from .jsonrpc import request_digest
+from .listener import Listener
+
+logger = logging.getLogger(__name__)
+
+SWEEP_EVERY = 0.5
+"""Seconds."""
+MOST_LISTENERS = 5000
+"""Streams in one process."""
+MOST_LISTENERS_OF_ONE = 100
+"""Streams of one credential in one process."""
+TRY_LATER = [(b"retry-after", b"60")]
+
+
+class Ends:
+    def __init__(self) -> None:
+        self._calls: dict[int, set[Exchange]] = {}
+        self._listeners: set[Listener] = set()
+        self._updated: set[str] = set()
+        self._next_sweep = 0.0
+        self._sweeping: asyncio.Task[None] | None = None
+        self._is_due = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.is_closing = False
+        bus.on(SessionChanged, self._session_changed)
+        bus.on(AuthorityChanged, self._authority_changed)
+        bus.on(RequestCancelled, self._request_cancelled)
+        bus.on(ResourceUpdated, self._resource_updated)
+        bus.on(SessionListChanged, self._session_list_changed)
+        for kind in (ToolsListChanged, PromptsListChanged, ResourcesListChanged):
+            bus.on(kind, self._list_changed)
+
+    # --- Opening and closing ---
+
+    @contextmanager
+    def call(self, call: Call) -> Iterator[None]:
+        """`call` is in flight inside this block, and can be ended from elsewhere."""
+        pk, exchange = call.session.pk, call.exchange
+        if not self._calls:
+            watch.add(self)
+        of_session = self._calls.setdefault(pk, set())
+        of_session.add(exchange)
+        try:
+            yield
+        finally:
+            of_session.discard(exchange)
+            if not of_session and self._calls.get(pk) is of_session:
+                del self._calls[pk]
+                if not self._calls:
+                    watch.remove(self)
+
+    @contextmanager
+    def listener(self, listener: Listener) -> Iterator[Listener]:
+        """`listener` is told what changes inside this block. Raises: Refused when there are too many."""
+        self.admit(listener.call)
+        self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
+
+    def admit(self, call: Call) -> None:
+        """Raises: Refused (503, 429)."""
+        if self.is_closing:
+            raise Refused("The server is stopping.", status=503, headers=[(b"retry-after", b"1")])
+        if len(self._listeners) >= MOST_LISTENERS:
+            raise Refused("The server has too many open streams.", status=503, headers=TRY_LATER)
+        credential = call.principal.credential
+        own = sum(listener.call.principal.credential == credential for listener in self._listeners)
+        if own >= MOST_LISTENERS_OF_ONE:
+            raise Refused("Too many open streams of this credential.", status=429, headers=TRY_LATER)
+
+    def close(self) -> None:
+        """As a shutdown begins: every stream ends with what it still has to say, and none is opened."""
+        self.is_closing = True
+        for listener in self._listeners:
+            listener.end()
+
+    def reopen(self) -> None:
+        self.is_closing = False
+
+    # --- What the bus says ---
+
+    def _session_changed(self, event: SessionChanged) -> None:
+        presence.session_changed(event.session_id)
+        if event.session_id in self._calls:
+            self._spawn(self._check_sessions([event.session_id]))
+
+    def _authority_changed(self, event: AuthorityChanged) -> None:
+        credentials.forget()
+        self._is_due = True
+        self._sweep_soon()
+
+    def _request_cancelled(self, event: RequestCancelled) -> None:
+        for exchange in tuple(self._calls.get(event.session_id, ())):
+            if request_digest(exchange.request_id) == event.request:
+                exchange.cut()
+
+    def _list_changed(self, event: ServerEvent) -> None:
+        for listener in self._listeners:
+            if event in listener.lists:
+                listener.tell(event)
+
+    def _session_list_changed(self, event: SessionListChanged) -> None:
+        for listener in self._listeners:
+            if listener.call.session.pk == event.session_id:
+                listener.tell(event.change)
+
+    def _resource_updated(self, event: ResourceUpdated) -> None:
+        is_first = not self._updated
+        self._updated.add(event.uri)
+        for listener in self._listeners:
+            if event.uri in listener.uris:
+                listener.tell(event)
+        if is_first:
+            self._spawn(self._tell_subscribed())
+
+    async def _tell_subscribed(self) -> None:
+        """Whose session subscribed is read each time: the row may have been made a moment ago, elsewhere."""
+        uris, self._updated = self._updated, set()
+        if not (holders := {listener.call.session.pk for listener in self._listeners if listener.stream}):
+            return
+        stored = Subscription.objects.filter(uri__in=uris, session_id__in=holders)
+        for session_id, uri in await sweep_pool.run(lambda: list(stored.values_list("session_id", "uri"))):
+            for listener in self._listeners:
+                if listener.stream and listener.call.session.pk == session_id:
+                    listener.tell(ResourceUpdated(uri))
+
+    # --- The sweep ---
+
+    def look(self, now: float) -> None:
+        if now >= self._next_sweep:
+            self._next_sweep = now + SWEEP_EVERY
+            self._sweep_soon()
+
+    def _sweep_soon(self) -> None:
+        """One at a time: the next when this one is done, and not before somebody wants one."""
+        if self._sweeping is None or self._sweeping.done():
+            self._sweeping = self._spawn(self._sweep())
+
+    async def _sweep(self) -> None:
+        self._is_due = True
+        while self._is_due:
+            self._is_due = False
+            lasting = [
+                pk for pk, exchanges in self._calls.items() if any(exchange.lasts for exchange in exchanges)
+            ]
+            if lasting:
+                await self._check_sessions(lasting)
+            await self._check_listeners()
+
+    async def _check_sessions(self, pks: list[int]) -> None:
+        live = Session.objects.live().filter(pk__in=pks)
+        # Those of now: who opens a stream meanwhile is newer than what will be read.
+        holders = [listener for listener in self._listeners if listener.stream]
+        rows = await sweep_pool.run(lambda: list(live.values_list("pk", "stream", "last_activity_at")))
+        streams = {pk: stream for pk, stream, _ in rows}
+        for listener in holders:
+            if streams.get(listener.call.session.pk, listener.stream) != listener.stream:
+                listener.end()
+        for pk in pks:
+            if pk not in streams:
+                for exchange in tuple(self._calls.get(pk, ())):
+                    exchange.cut(SessionNotFound())
+        self._note_activity([(pk, seen) for pk, _, seen in rows])
+
+    def _note_activity(self, seen: list[tuple[int, datetime]]) -> None:
+        """Who holds a stream or waits for a call is there, though nothing is sent."""
+        due = [pk for pk, at in seen if at < timezone.now() - ACTIVITY_IS_NOTED_EVERY]
+        if due:
+            active = Session.objects.filter(pk__in=due)
+            background_pool.later(lambda: active.update(last_activity_at=timezone.now()))
+
+    async def _check_listeners(self) -> None:
+        if not (listeners := tuple(self._listeners)):
+            return
+        identities = {listener.call.principal.credential for listener in listeners}
+        now = time.monotonic()
+        try:
+            current = await sweep_pool.run(lambda: credentials.current(identities))
+            for listener in listeners:
+                listener.see(current.get(listener.call.principal.credential), now)
+        except DatabaseFailure:
+            raise
+        except Exception:
+            for listener in listeners:  # a stream that nobody can check must not go on
+                listener.call.exchange.lose_reader()
+            raise
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, DatabaseFailure):
+                logger.warning("The database did not say what goes on: %s", error)
+            else:
+                logger.error("A sweep failed", exc_info=error)
+
+
+ends = Ends()

@@ -1,0 +1,65 @@
+"""`initialize`, and what it settled, put away in the session's row and taken out again."""
+
+from functools import partial
+
+import orjson
+from mcp.server.connection import Connection
+from mcp_types import INVALID_PARAMS
+
+from sessions_app.exceptions import Refused
+from sessions_app.models import Session
+from sessions_app.pool import opening_pool
+
+from . import strict_json
+from .conversation import Conversation, Standalone
+from .envelope import NO_CHANNEL, Client, typed_client
+from .exchange import Exchange
+from .jsonrpc import Message
+from .kernel import HostedServer, failure, run_kernel
+from .presence import details_of
+from .request import Request
+from .response import respond
+
+LARGEST_DESCRIPTION = 16 * 1024
+"""Bytes of JSON that a client may say of itself: each of its later requests reads them."""
+
+
+async def serve(server: HostedServer, request: Request, message: Message) -> None:
+    """Negotiate, and open a session. What was agreed is committed before the client hears of it."""
+    exchange = Exchange(request.receive, request.send, message.id or 0, progress_token=None, accepts_stream=False)
+    connection = Connection.for_loop(NO_CHANNEL)
+    try:
+        result = await run_kernel(server, exchange, message, connection, None)
+    except Exception as exception:  # noqa: BLE001 (the edge, as for every other method)
+        await respond(request.send, 200, failure(exception, message)[0])
+        return
+    session = await opening_pool.run(partial(open_session, request, message, connection.protocol_version))
+    body = strict_json.dumps({"jsonrpc": "2.0", "id": message.id, "result": result})
+    await respond(request.send, 200, body, [(b"mcp-session-id", session.public_id.encode())])
+
+
+def open_session(request: Request, message: Message, protocol_version: str) -> Session:
+    """Raises: Refused, TooManySessions."""
+    params = message.params or {}
+    info, capabilities = orjson.dumps(params["clientInfo"]), orjson.dumps(params["capabilities"])
+    if len(info) + len(capabilities) > LARGEST_DESCRIPTION:
+        raise Refused("clientInfo and capabilities are too large.", code=INVALID_PARAMS)
+    client = typed_client(protocol_version, info, capabilities)
+    return Session.objects.open(
+        request.principal,
+        client_name=client.name,
+        transport="http",
+        protocol_version=protocol_version,
+        client_info=info.decode(),
+        capabilities=capabilities.decode(),
+        **details_of(client, request.headers, request.scope),
+    )
+
+
+def client_of(session: Session) -> Client:
+    return typed_client(session.protocol_version, session.client_info.encode(), session.capabilities.encode())
+
+
+def restore(session: Session, exchange: Conversation) -> Connection:
+    """The SDK's connection as the handshake left it."""
+    return client_of(session).connection(Standalone(exchange), session.public_id)

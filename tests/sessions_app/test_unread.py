@@ -1,0 +1,47 @@
+"""A client that asks for much and reads nothing is hung up on; what it left unread is given back."""
+
+import json
+import select
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from sessions_app.models import User
+from sessions_app.transport import exchange
+from tests.conftest import key_for
+from tests.wire import Wire
+
+pytestmark = pytest.mark.process
+
+PIPELINED = 12
+"""Answers of 1.6 MB each: more than the kernel keeps for a connection."""
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/json, text/event-stream"])
+def test_an_answer_that_nobody_reads_is_dropped(
+    served: str, alice: User, monkeypatch: pytest.MonkeyPatch, accept: str
+) -> None:
+    monkeypatch.setattr(exchange, "SLOWEST_READER", 0.3)
+    wire, address = Wire(key_for(alice)), urlsplit(served)
+    call = {"name": "echo", "arguments": {"text": "x" * 800_000}}
+    message = wire.request("tools/call", call)
+    body = json.dumps(message).encode()
+    headers = wire.headers(message) | {"host": address.netloc, "content-length": str(len(body)), "accept": accept}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((address.hostname, address.port))
+        client.settimeout(5)
+        with pytest.raises(ConnectionError):
+            ask_and_do_not_read(client, f"POST /mcp HTTP/1.1\r\n{head}\r\n".encode() + body)
+
+
+def ask_and_do_not_read(client: socket.socket, request: bytes) -> None:
+    """Raises: ConnectionError when it was hung up on."""
+    for _ in range(PIPELINED):
+        client.sendall(request)
+    waiter = select.poll()
+    waiter.register(client, select.POLLHUP)
+    if waiter.poll(5000):
+        raise ConnectionResetError
