@@ -5,3 +5,6 @@ class ProjectConfig(AppConfig):
     """One process: configuration, routes, the ASGI application, serving, health."""
 
     name = "project"
+
+    def ready(self) -> None:
+        from . import checks  # noqa: F401

@@ -40,6 +40,7 @@ class Config(BaseSettings):
     host: str = Field("127.0.0.1", alias="HOST")
     port: int = Field(8000, alias="PORT", ge=1, le=65535)
     workers: int = Field(1, alias="WORKERS", ge=1)
+    stop_notice: int = Field(3, alias="CONCIERGE_STOP_NOTICE", ge=0, le=15)
 
     # pydantic runs these from the last to the first: commas are split when `networks` is asked.
     @field_validator("trusted_proxies", mode="before")

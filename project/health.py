@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from threading import Event
 
 from django.conf import settings
 from django.core.cache import cache
@@ -12,6 +13,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 logger = logging.getLogger(__name__)
+
+draining = Event()
+"""Set when this process was told to stop: what it has it finishes, and more should go elsewhere."""
 
 
 @require_safe
@@ -24,7 +28,9 @@ def livez(request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when all that a call needs is there, else 503; and which part is not."""
+    """200 when all that a call needs is there, else 503; and which part is not, or that it is about to stop."""
+    if draining.is_set():
+        return JsonResponse({"status": "not ready", "draining": True}, status=503)
     checks = {"database": database, "migrations": migrations}
     if settings.CONFIG.redis_url:
         checks["redis"] = redis

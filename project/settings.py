@@ -71,6 +71,8 @@ TEMPLATES = [
 # Threads that run Django code for MCP calls. Reading who calls must not queue behind slow tools.
 TOOL_THREADS = 8
 IDENTITY_THREADS = 2
+# Seconds from a SIGTERM to the end of calls in flight; CONCIERGE_STOP_NOTICE is a part of them.
+STOP_GRACE = 20
 
 
 def database() -> dict[str, Any]:
@@ -113,8 +115,17 @@ if CONFIG.redis_url:
     }
     CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
         "default": {
-            "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [CONFIG.redis_url], "prefix": "concierge"},
+            "BACKEND": "project.channel_layer.RedisChannelLayer",
+            "CONFIG": {
+                # The second timeout has to be longer than the layer's own wait for a message.
+                "hosts": [{"address": CONFIG.redis_url, "socket_connect_timeout": 0.25, "socket_timeout": 2}],
+                "prefix": "concierge",
+                # Only wake-ups travel here, and the database is the truth: many may wait, but none for long.
+                "capacity": 1000,
+                "expiry": 10,
+                # A worker joins anew every ten seconds (transport/bus.py); one that was killed is soon forgotten.
+                "group_expiry": 60,
+            },
         }
     }
 else:

@@ -3,10 +3,13 @@
 import os
 import shutil
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from urllib.parse import urlsplit
 
 import psycopg
+import redis
 
 POSTGRES, REDIS, BROWSER = "postgres", "redis", "browser"
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
@@ -36,6 +39,35 @@ def redis_url() -> str | None:
     except OSError:
         return None
     return url
+
+
+@contextmanager
+def own_database(name: str) -> Iterator[str]:
+    """The URL of a new PostgreSQL database, dropped in the end."""
+    url = str(postgres_url())
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield urlsplit(url)._replace(path=f"/{name}").geturl()
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def own_redis() -> Iterator[str]:
+    """The URL of an empty Redis database, claimed for us and emptied in the end. Other runs claim others."""
+    for number in range(14, 0, -1):
+        url = urlsplit(str(redis_url()))._replace(path=f"/{number}").geturl()
+        with redis.Redis.from_url(url) as database:
+            if database.set("claimed-by-tests", os.getpid(), nx=True, ex=600):
+                if database.dbsize() == 1:
+                    try:
+                        yield url
+                    finally:
+                        database.flushdb()
+                    return
+                database.delete("claimed-by-tests")
+    raise RuntimeError("No Redis database from 1 to 14 is empty")
 
 
 @cache

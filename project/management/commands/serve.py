@@ -1,42 +1,40 @@
+import argparse
 import fcntl
-import logging
+import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import psycopg
-import uvicorn
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError, connections
 
 from project.config import Config
 from project.first_run import welcome
-
-GRACE = 20
-"""Seconds that calls in flight have to finish after a SIGTERM."""
-
-
-class Server(uvicorn.Server):
-    """uvicorn, which ends open subscriptions with their result before it waits for calls to finish."""
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        from project.asgi import end_streams
-
-        end_streams()
-        super().handle_exit(sig, frame)
+from project.server import serve
+from project.workers import Workers
 
 
 class Command(BaseCommand):
     help = "Bring the database up to date, make a first operator if there is nobody, and serve."
-    # uvicorn logs where it listens; a failed system check stops us before.
+    # It migrates itself. System checks do run before, and what they refuse is not started.
     requires_migrations_checks = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--workers", type=at_least_one, metavar="N", help="processes (default: WORKERS, or 1)")
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        if (count := options["workers"]) is not None:
+            # Before the checks, which judge it; and for the workers, which read the environment themselves.
+            os.environ["WORKERS"] = str(count)
+            settings.CONFIG = settings.CONFIG.model_copy(update={"workers": count})
+        return super().execute(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:
         config: Config = settings.CONFIG
@@ -45,9 +43,26 @@ class Command(BaseCommand):
         with one_at_a_time(config.data_dir):
             migrate()
             welcome(sys.stdout)
+        let_go_of_the_database()
         print(f"Concierge {settings.VERSION} on {config.origin}  (MCP: {config.origin}/mcp)", flush=True)
-        with suppress(KeyboardInterrupt):  # Ctrl-C is an ordinary end; uvicorn raises it again when it is done
-            Server(uvicorn_config(config)).run(sockets=[listener])
+        if config.workers == 1:
+            serve(listener)
+        else:
+            supervise(config.workers, listener)
+
+
+def at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def supervise(count: int, listener: socket.socket) -> None:
+    workers = Workers(count, listener)
+    workers.run()
+    if workers.has_failed:
+        raise CommandError("The workers cannot start; the log above says why.")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -81,6 +96,14 @@ def migrate() -> None:
         raise CommandError(f"The database (DATABASE_URL) cannot be used: {reason_of(error)}") from None
 
 
+def let_go_of_the_database() -> None:
+    """What only sets up and then looks on needs no connection, nor a pool that keeps one open."""
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        if connection.vendor == "postgresql":
+            connection.close_pool()  # type: ignore[attr-defined]
+
+
 def reason_of(error: BaseException) -> str:
     """psycopg's pool only says that it waited; a connection of our own says what for."""
     url = settings.CONFIG.database_url or ""
@@ -98,11 +121,6 @@ def refuse_what_is_unsafe(config: Config) -> None:
             f"Refusing to listen on HOST={config.host} without CONCIERGE_PUBLIC_URL: set it to the URL that people"
             " use, such as https://mcp.example.com. Host and Origin are checked against it."
         )
-    if config.workers > 1:
-        raise CommandError(
-            f"WORKERS={config.workers}: this release serves from one process. Unset WORKERS; more workers need"
-            " Redis and PostgreSQL, and come with a later release."
-        )
 
 
 def is_loopback(host: str) -> bool:
@@ -110,21 +128,3 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def uvicorn_config(config: Config) -> uvicorn.Config:
-    return uvicorn.Config(
-        "project.asgi:application",
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        # One line a request would be the slowest part of it; the record has every call.
-        access_log=False,
-        log_config=None,
-        log_level=logging.WARNING,
-        server_header=False,
-        # Only what trusted proxies say of a client's address counts. uvicorn trusts loopback unless told.
-        proxy_headers=bool(config.trusted_proxies),
-        forwarded_allow_ips=[str(network) for network in config.trusted_proxies],
-        timeout_graceful_shutdown=GRACE,
-    )

@@ -1,0 +1,145 @@
+"""One process that serves: uvicorn, which goes so that no call is lost."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import FrameType
+
+import uvicorn
+from django.conf import settings
+
+from .config import Config
+from .health import draining
+
+SAME_STOP = 1.0
+"""Seconds in which more signals are the same wish: systemd tells a whole group, `make` and parents pass it on."""
+LAST_REQUESTS = 0.2
+"""Seconds between closing the listener and closing idle connections: what was sent meanwhile is answered."""
+LAST_STEPS = 1.0
+"""Seconds that remain when the time for calls is over."""
+IDLE = 75
+"""Seconds that a quiet connection is kept. Longer than proxies keep theirs (60 is usual): whoever closes first
+may close on a request that is on its way, so it should be the one who sends the requests."""
+CLOSE = (b"connection", b"close")
+
+
+class Server(uvicorn.Server):
+    """Told to stop, it says so, ends streams, answers what was sent, and then ends.
+
+    SIGTERM gives notice first: /readyz answers 503 while connections are still accepted. SIGINT does not, as
+    nobody is to be told: a terminal's owner, or a worker whose siblings go on. A second signal ends it at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, beat: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._beat = beat
+        self._told_at = 0.0
+        self._gives_notice = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if not self.should_exit:
+            self._told_at = now
+            if sig == signal.SIGTERM:
+                self._gives_notice = True
+                draining.set()
+            end_within(settings.STOP_GRACE + LAST_STEPS)
+            super().handle_exit(sig, frame)
+        elif now > self._told_at + SAME_STOP:
+            self.force_exit = True
+            end_within(LAST_STEPS)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second. True: stop accepting, and go."""
+        is_told = await super().on_tick(counter)
+        if counter % 10 == 0:
+            self._beat()
+        if not is_told:
+            return False
+        self.take_leave()
+        notice = settings.CONFIG.stop_notice if self._gives_notice else 0
+        return self.force_exit or time.monotonic() >= self._told_at + notice
+
+    def take_leave(self) -> None:
+        """Send everybody elsewhere: who subscribed, and with each answer the client that gets it.
+
+        Called every tick, because uvicorn sets its default headers anew every second.
+        """
+        from . import asgi
+
+        asgi.end_streams()
+        if CLOSE not in self.server_state.default_headers:
+            self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
+        for connection in self.server_state.connections:
+            if (cycle := getattr(connection, "cycle", None)) is not None:
+                cycle.keep_alive = False  # its default headers are those of when it began
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.take_leave()
+        await self.close_listeners(sockets or [])
+        if not self.force_exit:
+            await asyncio.sleep(LAST_REQUESTS)
+        remaining = self._told_at + settings.STOP_GRACE - time.monotonic()
+        self.config.timeout_graceful_shutdown = max(0.0, remaining)  # type: ignore[assignment]  # fractions do too
+        await super().shutdown(sockets)
+
+    async def close_listeners(self, sockets: list[socket.socket]) -> None:
+        """Accept nobody more, but serve who is connected: the kernel would reset those who wait in its queue."""
+        queues = [listener.dup() for listener in sockets]
+        for server in self.servers:
+            server.close()
+        waiting = [connection for queue in queues for connection in waiting_in(queue)]
+        for connection in waiting:
+            await asyncio.get_running_loop().connect_accepted_socket(self.new_protocol, connection)
+
+    def new_protocol(self) -> asyncio.Protocol:
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
+
+
+def waiting_in(queue: socket.socket) -> Iterator[socket.socket]:
+    """Connections that nobody has accepted. Closes `queue` the moment that there are none."""
+    with queue, suppress(BlockingIOError):
+        queue.setblocking(False)
+        while True:
+            yield queue.accept()[0]
+
+
+def end_within(seconds: float) -> None:
+    """Whatever a thread or the event loop is stuck in: SIGALRM is the kernel's to carry out."""
+    if os.getpid() == 1:  # in a container: the kernel spares the first process what it has no handler for
+        signal.signal(signal.SIGALRM, lambda number, frame: os._exit(1))
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def serve(listener: socket.socket, beat: Callable[[], None] = lambda: None) -> None:
+    """Serve on `listener` until told to stop."""
+    try:
+        with suppress(KeyboardInterrupt):  # Ctrl-C is an ordinary end; uvicorn raises it again when it is done
+            Server(uvicorn_config(settings.CONFIG), beat).run(sockets=[listener])
+    finally:
+        end_within(LAST_STEPS)  # the interpreter waits for every thread, and one may be stuck in a tool
+
+
+def uvicorn_config(config: Config) -> uvicorn.Config:
+    return uvicorn.Config(
+        "project.asgi:application",
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        # One line a request would be the slowest part of it; the record has every call.
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=IDLE,
+        # Only what trusted proxies say of a client's address counts. uvicorn trusts loopback unless told.
+        proxy_headers=bool(config.trusted_proxies),
+        forwarded_allow_ips=[str(network) for network in config.trusted_proxies],
+    )

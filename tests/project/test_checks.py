@@ -1,0 +1,76 @@
+"""What is refused at start, and what is not."""
+
+import secrets
+
+import pytest
+from django.core.checks import run_checks
+from django.db import connections
+from pytest_django import Settings
+
+from project.checks import OURS
+
+GOOD = "correct-horse-battery-staple-0123456789"
+
+
+@pytest.fixture
+def production(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Four workers with all that they need."""
+    configure(settings, workers=4, redis_url="redis://127.0.0.1/1")
+    monkeypatch.setattr(connections["default"], "vendor", "postgresql")
+    return settings
+
+
+def configure(settings: Settings, **values: object) -> None:
+    settings.CONFIG = settings.CONFIG.model_copy(update=values)
+
+
+def refused() -> dict[str, str]:
+    """Message and hint, by id."""
+    ours = run_checks(tags=[OURS])
+    assert all(found.is_serious() and found.hint for found in ours)
+    return {str(found.id): f"{found.msg} {found.hint}" for found in ours}
+
+
+def test_one_worker_needs_no_services(settings: Settings) -> None:
+    configure(settings, workers=1, redis_url=None)
+    assert refused() == {}
+
+
+def test_workers_with_all_that_they_share_are_accepted(production: Settings) -> None:
+    assert refused() == {}
+
+
+def test_workers_without_redis_are_refused(production: Settings) -> None:
+    configure(production, redis_url=None)
+    assert refused().keys() == {"concierge.E001"}
+    assert "WORKERS=4" in refused()["concierge.E001"]
+    assert "REDIS_URL" in refused()["concierge.E001"]
+
+
+def test_workers_on_sqlite_are_refused(production: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections["default"], "vendor", "sqlite")
+    assert refused().keys() == {"concierge.E002"}
+    assert "DATABASE_URL" in refused()["concierge.E002"]
+
+
+GUESSABLE = [
+    "django-insecure-" + secrets.token_urlsafe(40), "changeme-" + secrets.token_urlsafe(40),
+    "Change-This-" + secrets.token_urlsafe(40), "your_secret_key_" + secrets.token_urlsafe(40),
+    "x" * 50, "123456789" * 5, "correct horse battery" * 2,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", GUESSABLE, ids=range(len(GUESSABLE)))
+def test_a_key_that_can_be_guessed_is_refused_and_not_repeated(settings: Settings, key: str) -> None:
+    for name, value, earlier in (("SECRET_KEY", key, []), ("SECRET_KEY_FALLBACKS", GOOD, [GOOD + "-1", key])):
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = value, earlier
+        said = refused()["concierge.E003"]
+        assert said.startswith(f"{name} can be guessed")
+        assert key not in said
+
+
+@pytest.mark.parametrize("make", [secrets.token_urlsafe, secrets.token_hex, lambda size: GOOD])
+def test_a_key_made_by_chance_is_accepted(settings: Settings, make: object) -> None:
+    assert callable(make)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = make(48), [make(32)]
+    assert refused() == {}

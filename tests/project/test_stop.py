@@ -1,0 +1,134 @@
+"""What a client, a subscriber and a proxy see when the server is told to stop."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
+
+import httpx2
+import pytest
+from django.conf import settings
+
+from project.server import Server, uvicorn_config
+from tests.process import NOT_HERE_YET, Process, until
+
+from .clients import Clients
+from .conftest import Start
+from .impatient import STOP_GRACE
+
+pytestmark = pytest.mark.process
+WITH_SERVICES = [pytest.mark.postgres, pytest.mark.redis]
+LISTEN = {"notifications": {"toolsListChanged": True}}
+
+
+@dataclass
+class Farewell:
+    """A stop under load, as seen from outside."""
+
+    clients: Clients
+    stream: list[str] = field(default_factory=list)
+    ready: list[tuple[int, Any]] = field(default_factory=list)
+    """What /readyz said on new connections, until there were none."""
+    stream_ended_after: float = 0.0
+    ended_after: float = 0.0
+    output: str = ""
+    status: int = 0
+
+
+@pytest.fixture(scope="module", params=[pytest.param(1), pytest.param(2, marks=WITH_SERVICES)], ids=["one", "two"])
+def farewell(request: pytest.FixtureRequest) -> Farewell:
+    if request.param == 2:
+        return say_farewell(request.getfixturevalue("two_workers")())
+    return say_farewell(request.getfixturevalue("start_again")(CONCIERGE_STOP_NOTICE="1"))
+
+
+def say_farewell(process: Process) -> Farewell:
+    seen = Farewell(Clients(process, 20, "wait", seconds=0.3))
+    with httpx2.stream("POST", **process.request("subscriptions/listen", LISTEN)) as stream:
+        lines = stream.iter_lines()
+        assert any("acknowledged" in line for line in lines)
+        until(lambda: seen.clients.answered >= 20)
+        began = time.monotonic()
+        process.popen.send_signal(signal.SIGTERM)
+        seen.stream = list(lines)
+        seen.stream_ended_after = time.monotonic() - began
+    seen.ready = list(answers_of(process))
+    seen.output = process.popen.communicate(timeout=30)[0]
+    seen.ended_after = time.monotonic() - began
+    seen.status = process.popen.returncode
+    seen.clients.wait_until_refused()
+    return seen
+
+
+def answers_of(process: Process) -> Iterator[tuple[int, Any]]:
+    while True:
+        try:
+            answer = httpx2.get(f"{process.url}/readyz", timeout=5)
+        except NOT_HERE_YET:
+            return
+        yield answer.status_code, answer.json()
+        time.sleep(0.05)
+
+
+def test_no_call_is_lost(farewell: Farewell) -> None:
+    assert (farewell.clients.lost, farewell.clients.wrong) == ([], [])
+    assert farewell.clients.answered >= 40
+
+
+def test_an_open_subscription_ends_with_its_result(farewell: Farewell) -> None:
+    assert any('"resultType":"complete"' in line for line in farewell.stream)
+    assert farewell.stream_ended_after < 2
+
+
+def test_it_says_that_it_is_not_ready_while_it_still_accepts(farewell: Farewell) -> None:
+    assert len(farewell.ready) >= 2
+    assert {status for status, _ in farewell.ready} == {503}
+    assert farewell.ready[0][1] == {"status": "not ready", "draining": True}
+
+
+def test_it_ends_soon_and_quietly(farewell: Farewell) -> None:
+    assert 1 <= farewell.ended_after < 10
+    assert farewell.status in (0, -signal.SIGTERM)
+    assert "Traceback" not in farewell.output, farewell.output
+
+
+def cling(process: Process, tool: str, **arguments: Any) -> HTTPConnection:
+    """Call, and do not read the answer."""
+    request = process.request("tools/call", {"name": tool, "arguments": arguments})
+    request["json"]["params"]["_meta"]["progressToken"] = 1
+    connection = HTTPConnection("127.0.0.1", int(process.port))
+    connection.request("POST", "/mcp", json.dumps(request["json"]), request["headers"])
+    return connection
+
+
+def test_what_is_stuck_or_not_read_keeps_it_only_for_so_long(start_again: Start) -> None:
+    process = start_again(DJANGO_SETTINGS_MODULE="tests.project.impatient")
+    stuck_in_a_thread = process.call("slow-write", seconds=30)
+    assert stuck_in_a_thread["isError"]
+    clinging = [cling(process, "wait", seconds=4), cling(process, "count", to=200_000)]
+    assert process.is_ready()  # so the calls have been read
+    began = time.monotonic()
+    process.end()
+    assert time.monotonic() - began < STOP_GRACE + 2
+    for connection in clinging:
+        connection.close()
+
+
+def test_a_second_signal_ends_it_unless_it_is_the_first_one_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, limits, draining = 100.0, list[float](), Event()
+    monkeypatch.setattr("project.server.draining", draining)
+    monkeypatch.setattr("project.server.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("project.server.end_within", limits.append)
+    server = Server(uvicorn_config(settings.CONFIG), beat=lambda: None)
+    for _ in range(3):  # from the terminal, make and a parent
+        server.handle_exit(signal.SIGTERM, None)
+    assert (server.should_exit, server.force_exit, limits) == (True, False, [21])
+    assert draining.is_set()
+    now += 2
+    server.handle_exit(signal.SIGTERM, None)
+    assert (server.force_exit, limits) == (True, [21, 1])
