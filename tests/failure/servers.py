@@ -1,0 +1,127 @@
+"""Real servers for the tests that kill them: one database and one Redis, any number of processes."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx2
+import psycopg
+
+from project.config import BASE_DIR
+from tests.services import postgres_url, redis_url
+
+STARTS_WITHIN = 60
+STOPS_WITHIN = 30
+
+
+class Server:
+    """`manage.py serve`, of one process or several, and how to end it."""
+
+    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = home / f"{self.port}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "serve"],
+                cwd=BASE_DIR, env=environment | {"PORT": str(self.port)}, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + STARTS_WITHIN
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with suppress(httpx2.TransportError):
+                if httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                    return
+            time.sleep(0.1)
+        raise RuntimeError(f"The server was not ready:\n{self.log.read_text()}")
+
+    def workers(self) -> list[int]:
+        """Process ids of those that serve, the oldest first; the parent only looks after them. Linux only."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Its exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(STOPS_WITHIN)
+
+
+class Site:
+    """A database of its own, dropped afterwards, and what servers on it need to know."""
+
+    def __init__(self, home: Path, database: str) -> None:
+        self.home = home
+        self.database = database
+        inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+        self.environment = inherited | {
+            "DJANGO_SETTINGS_MODULE": "tests.failure.settings",
+            "CONCIERGE_DATA_DIR": str(home),
+            "DATABASE_URL": database,
+            "REDIS_URL": required(redis_url(), "Redis"),
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "CONCIERGE_LOG_LEVEL": "WARNING",
+            "CONCIERGE_STOP_NOTICE": "0",
+        }
+        self._servers: list[Server] = []
+
+    def start(self, **environment: str) -> Server:
+        server = Server(self.home, self.environment | environment)
+        self._servers.append(server)
+        server.wait_until_ready()
+        return server
+
+    def run(self, *command: str) -> list[str]:
+        """The lines that Python printed."""
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=BASE_DIR, env=self.environment, check=True, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        return done.stdout.splitlines()
+
+    def keys(self, *users: str) -> list[str]:
+        return self.run("-m", "tests.failure.keys", *users)
+
+    def end(self) -> None:
+        for server in self._servers:
+            if server.process.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    server.end()
+                server.process.kill()
+                server.process.wait()
+
+
+@contextmanager
+def site() -> Iterator[Site]:
+    url = required(postgres_url(), "PostgreSQL")
+    name = f"concierge_failure_{os.getpid()}"
+    with psycopg.connect(url, autocommit=True) as admin, tempfile.TemporaryDirectory(prefix="concierge-") as home:
+        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        admin.execute(f'CREATE DATABASE "{name}"')
+        here = Site(Path(home), url.rpartition("/")[0] + f"/{name}")
+        try:
+            yield here
+        finally:
+            here.end()
+            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def required(url: str | None, name: str) -> str:
+    if url is None:
+        raise RuntimeError(f"{name} does not answer, and these tests need it")
+    return url
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

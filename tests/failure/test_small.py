@@ -1,0 +1,44 @@
+"""What `make failure` does at full size, in little: several processes on one PostgreSQL and one Redis."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from . import kills, left, same_ids, turns
+from .servers import Server, Site, site
+
+pytestmark = [pytest.mark.process, pytest.mark.postgres, pytest.mark.redis]
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[Site]:
+    with site() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def pair(here: Site) -> list[Server]:
+    return [here.start(), here.start()]
+
+
+def test_a_session_goes_on_at_whichever_process_a_request_reaches(here: Site, pair: list[Server]) -> None:
+    assert turns.run(here, pair, rounds=5) < 5
+
+
+def test_clients_that_count_alike_get_their_own_replies(
+    here: Site, pair: list[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(same_ids, "CLIENTS", 4)
+    assert same_ids.run(here, pair[0], calls=400) == 400
+
+
+def test_what_is_opened_and_left_is_cleaned_up(here: Site, pair: list[Server]) -> None:
+    remains = left.run(here, pair[0], sessions=50)
+    assert remains.opened > 50
+    assert remains.rows == 0
+
+
+def test_a_killed_worker_takes_no_session_and_no_reply_with_it(here: Site) -> None:
+    toll = kills.run(here, here.start(WORKERS="2"), seconds=5)
+    assert toll.kills
+    assert toll.acknowledged
