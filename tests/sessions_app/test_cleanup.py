@@ -21,6 +21,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.module_loading import autodiscover_modules
 
 from project.config import BASE_DIR
 from sessions_app import chores
@@ -424,6 +425,7 @@ def test_it_ends_at_once_and_cleanly_when_told_to(tmp_path: Path) -> None:
     environ |= {"CONCIERGE_DATA_DIR": str(tmp_path / "data"), "DJANGO_SETTINGS_MODULE": "project.settings"}
     manage = [sys.executable, "manage.py"]
     subprocess.run([*manage, "migrate", "--verbosity=0"], cwd=BASE_DIR, env=environ, check=True)
+    autodiscover_modules("cleanup")  # as the command does: it prints a line for each chore, and then waits
     for stop in (signal.SIGTERM, signal.SIGINT):
         with subprocess.Popen(
             [*manage, "cleanup", "--every", "1h"],
