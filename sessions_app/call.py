@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .exceptions import Refused, Unauthenticated
 from .principal import Principal
 
 if TYPE_CHECKING:
@@ -18,3 +19,13 @@ class Call:
     headers: Mapping[str, str]
     """By lower-case name."""
     exchange: "Exchange"
+
+    def check(self, now: Principal | None) -> None:
+        """End it unless its caller may do all that he might when it began; `now` is who he is by now.
+
+        What a call was let in for may be decided only later, when a person answered: authority is not remembered.
+        """
+        if now is None:
+            self.exchange.cut(Unauthenticated("no longer valid"))
+        elif not self.principal.permissions <= now.permissions:
+            self.exchange.cut(Refused("What you may do has changed meanwhile. Call again.", status=403))

@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable, Hashable
 LIFETIME = 1.0
 """Seconds. So long may a change made behind our back (raw SQL, another process) go unnoticed."""
 
+FEW = 128
+"""Entries that are not worth tidying."""
+
 
 class Recent[K: Hashable, V]:
     """A cache whose entries live a second, and which reads once however many ask at once.
@@ -18,6 +21,7 @@ class Recent[K: Hashable, V]:
         self._lifetime = lifetime
         self._most = most
         self._entries: dict[K, tuple[float, V]] = {}
+        self._next_tidying = FEW
         self._reading: dict[K, asyncio.Task[V]] = {}
 
     def get(self, key: K) -> V | None:
@@ -52,12 +56,14 @@ class Recent[K: Hashable, V]:
             done.exception()  # seen: each waiter gets it through its shield
 
     def _make_room(self) -> None:
-        if len(self._entries) < self._most:
+        """Drop what is past whenever there is twice as much as was left the last time: nothing stays for long."""
+        if len(self._entries) < min(self._next_tidying, self._most):
             return
         now = time.monotonic()
         self._entries = {key: entry for key, entry in self._entries.items() if entry[0] >= now}
         while len(self._entries) >= self._most:
             self._entries.pop(next(iter(self._entries)))
+        self._next_tidying = max(FEW, 2 * len(self._entries))
 
     def forget(self) -> None:
         """Read everything anew."""

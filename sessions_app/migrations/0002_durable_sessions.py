@@ -31,9 +31,7 @@ class Migration(migrations.Migration):
                 ("asked_at", models.DateTimeField(default=django.utils.timezone.now)),
                 (
                     "expires_at",
-                    models.DateTimeField(
-                        db_index=True, default=sessions_app.models.server_request.end_of_patience
-                    ),
+                    models.DateTimeField(db_index=True, default=sessions_app.models.server_request.end_of_lease),
                 ),
                 ("replied_at", models.DateTimeField(null=True)),
                 (

@@ -12,6 +12,8 @@ from .session import Session
 
 LIFETIME = timedelta(minutes=10)
 """How long people may think about an answer."""
+LEASE = timedelta(seconds=60)
+"""How long a question stays open by itself. Who waits renews it; who was killed does not."""
 MOST_OPEN = 32
 """Questions that wait for one credential at a time, in all its sessions."""
 
@@ -21,9 +23,15 @@ class ServerRequestQuerySet(models.QuerySet["ServerRequest"]):
         """Asked, not answered, and still waited for."""
         return self.filter(replied_at=None, expires_at__gt=timezone.now())
 
+    def renew(self) -> int:
+        """Somebody waits for these, and will for a while. How many there still are."""
+        return self.update(expires_at=end_of_lease())
+
     def ask(self, session: Session, method: str) -> "ServerRequest":
         """Raises: TooManyQuestions."""
-        of_caller = self.open().filter(session__user=session.user_id, session__credential=session.credential)
+        of_caller = self.open().filter(
+            session__user=session.user_id, session__credential=session.credential, session__ended_at=None
+        )
         if of_caller.count() >= MOST_OPEN:
             raise TooManyQuestions(MOST_OPEN)
         return self.create(session=session, method=method)
@@ -38,8 +46,8 @@ class ServerRequestQuerySet(models.QuerySet["ServerRequest"]):
         return asked.exclude(replied_at=None).first()
 
 
-def end_of_patience() -> datetime:
-    return timezone.now() + LIFETIME
+def end_of_lease() -> datetime:
+    return timezone.now() + LEASE
 
 
 def new_request_id() -> str:
@@ -58,7 +66,7 @@ class ServerRequest(models.Model):
     request_id = models.CharField(max_length=32, unique=True, default=new_request_id)
     method = models.CharField(max_length=100)
     asked_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField(default=end_of_patience, db_index=True)
+    expires_at = models.DateTimeField(default=end_of_lease, db_index=True)
     replied_at = models.DateTimeField(null=True)
     reply = models.TextField(blank=True, help_text="The reply's result or error, as JSON, until the call has it.")
 
@@ -70,14 +78,20 @@ class ServerRequest(models.Model):
     def __str__(self) -> str:
         return f"{self.method} to {self.session}"
 
-    def take_reply(self) -> dict[str, Any]:
-        """The reply, for the call that waits. What people answered is not kept any longer than that."""
-        reply: dict[str, Any] = json.loads(self.reply)
-        type(self).objects.filter(pk=self.pk).update(reply="")
+    def take_reply(self) -> dict[str, Any] | None:
+        """The reply, if it is here, for the call that waits. What people answered is not kept any longer."""
+        asked = type(self).objects.filter(pk=self.pk)
+        text = asked.exclude(reply="").values_list("reply", flat=True).first()
+        if text is None:
+            return None
+        asked.update(reply="")
+        reply: dict[str, Any] = json.loads(text)
         return reply
 
-    def withdraw(self) -> None:
-        """Nobody waits for it any more: a reply that comes late is to nothing, one that is here is not kept."""
-        asked = type(self).objects.filter(pk=self.pk)
-        asked.filter(replied_at=None).delete()
-        asked.update(reply="")
+    def withdraw(self) -> dict[str, Any] | None:
+        """Nobody waits for it any more, so a reply that comes late is to nothing.
+
+        One that was acknowledged before is returned, and not kept.
+        """
+        type(self).objects.filter(pk=self.pk, replied_at=None).delete()
+        return self.take_reply()

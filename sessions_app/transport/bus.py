@@ -186,12 +186,10 @@ class Bus:
         try:
             while True:
                 try:
-                    message = await layer.receive(channel)
-                except Exception as error:  # noqa: BLE001 (whatever the layer raises)
+                    self._receive(await layer.receive(channel))
+                except Exception as error:  # noqa: BLE001 (whatever the layer raises, or another release says)
                     logger.warning("Changes elsewhere are heard of late; the channel layer fails: %r", error)
                     await asyncio.sleep(PAUSE_AFTER_FAILURE)
-                else:
-                    self._receive(message)
         finally:
             membership.cancel()
 
@@ -202,13 +200,14 @@ class Bus:
             await asyncio.sleep(GROUP_IS_JOINED_EVERY)
 
     def _receive(self, message: dict[str, Any]) -> None:
-        if message["origin"] == self._origin:
+        if message.get("origin") == self._origin:
             return
-        for name, *fields in message["events"]:
+        for told in message.get("events", ()):
             try:
+                name, *fields = told
                 event = KINDS[name](*fields)
-            except (KeyError, TypeError):  # a newer release may run beside this one
-                logger.warning("Another process told of %s, of which this release knows nothing", name)
+            except (KeyError, TypeError, ValueError):  # a newer release may run beside this one
+                logger.warning("Another process told of %r, of which this release knows nothing", told)
             else:
                 self._deliver(event)
 

@@ -23,11 +23,11 @@ from sessions_app.deadline import time_of_call
 from sessions_app.exceptions import TooManyQuestions
 from sessions_app.models import ServerRequest, Session
 from sessions_app.models.server_request import LIFETIME
-from sessions_app.pool import background_pool
 
 from . import strict_json
-from .asking import Stopping, reply_to
+from .asking import Stopping, question, reply_to
 from .bus import SessionListChanged, bus
+from .ends import ends
 from .exchange import Exchange
 from .response import event
 
@@ -35,9 +35,13 @@ LOG_LEVELS = get_args(LoggingLevel)
 """From debug to emergency."""
 LEAST_LOGGED = "info"
 """For a client that did not say."""
+STOPPING = "The server stops, and cannot wait for a reply; call again"
 TRANSPORT = TransportContext(kind="streamable-http", can_send_request=True)
 NEEDED = {"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}
 """The capability with which a client says that it answers; others are not asked, for they might never do so."""
+
+
+FORMS: dict[str, Any] = {"form": {}}
 
 
 class Conversation(Exchange):
@@ -81,22 +85,31 @@ class Conversation(Exchange):
         if not self.can_send_request:
             raise NoBackChannelError(method)
         self._require_capability(method, params or {})
+        seconds = min((opts or {}).get("timeout", float("inf")), LIFETIME.total_seconds())
         try:
-            request = await background_pool.run(lambda: ServerRequest.objects.ask(self._session, method))
+            async with question(self._session, method) as request:
+                reply = await self._put(request, params, seconds)
         except TooManyQuestions as error:
             raise MCPError(INTERNAL_ERROR, str(error)) from None
-        message: dict[str, Any] = {"jsonrpc": "2.0", "id": request.request_id, "method": method}
-        if params is not None:
-            message["params"] = params
-        seconds = min((opts or {}).get("timeout", float("inf")), LIFETIME.total_seconds())
-        limit = time_of_call.get()
-        with limit.paused() if limit is not None else nullcontext():
-            await self._write_event(event(strict_json.dumps(message)))
-            reply = await self._reply(request, seconds)
+        except Stopping:
+            raise MCPError(REQUEST_TIMEOUT, STOPPING) from None
         if "error" in reply:
             refused = reply["error"]
             raise MCPError(refused["code"], refused["message"], refused.get("data"))
         return self._checked(method, reply["result"])
+
+    async def _put(
+        self, request: ServerRequest, params: Mapping[str, Any] | None, seconds: float
+    ) -> dict[str, Any]:
+        message: dict[str, Any] = {"jsonrpc": "2.0", "id": request.request_id, "method": request.method}
+        if params is not None:
+            message["params"] = params
+        limit = time_of_call.get()
+        with limit.paused() if limit is not None else nullcontext():
+            await self._write_event(event(strict_json.dumps(message)))
+            reply = await self._reply(request, seconds)
+            await ends.check(self, self.session_id)
+            return reply
 
     def _checked(self, method: str, result: dict[str, Any]) -> dict[str, Any]:
         """What the client replied, if it is what MCP lets it reply. Of what it was not, nothing is repeated."""
@@ -113,7 +126,7 @@ class Conversation(Exchange):
         declared = orjson.loads(self._session.capabilities).get(needed)
         mode: dict[str, Any] = {params.get("mode", "form"): {}} if needed == "elicitation" else {}
         # An empty `elicitation` is from before there were modes, and means forms.
-        if declared is None or (declared and mode and not mode.keys() <= declared.keys()):
+        if declared is None or not mode.keys() <= (declared or FORMS).keys():
             raise MCPError(
                 MISSING_REQUIRED_CLIENT_CAPABILITY,
                 f"The client did not declare the {needed} capability that this takes",
@@ -126,7 +139,7 @@ class Conversation(Exchange):
         except TimeoutError:
             reason = f"The client did not reply within {seconds:g} s"
         except Stopping:
-            reason = "The server stops, and cannot wait for a reply; call again"
+            reason = STOPPING
         await self.notify("notifications/cancelled", {"requestId": request.request_id, "reason": reason})
         raise MCPError(REQUEST_TIMEOUT, reason)
 

@@ -67,7 +67,7 @@ async def call(server: HostedServer, request: Request, session: Session, message
     exchange = Conversation(
         request.receive,
         request.send,
-        message.id or 0,
+        message.request_id,
         progress_token=message.progress_token,
         accepts_stream=accepts(request.headers, "text/event-stream"),
         session=session,
@@ -104,10 +104,11 @@ async def end(server: HostedServer, request: Request, session: Session) -> None:
 
 async def listen(server: HostedServer, request: Request, session: Session) -> None:
     """GET: the stream for what no request asked for. The newest one of a session wins."""
-    exchange = Exchange(request.receive, request.send, "", progress_token=None, accepts_stream=True)
+    # Its name is its request's id, too: none that the client could cancel by chance.
+    stream = secrets.token_hex(8)
+    exchange = Exchange(request.receive, request.send, stream, progress_token=None, accepts_stream=True)
     current = Call(request.principal, session, request.headers, exchange)
     listener = Listener(server, current, LISTS, frozenset())
-    stream = secrets.token_hex(8)
     with ends.call(current), ends.listener(listener):
         if not await background_pool.run(lambda: session.hold_stream(stream)):
             raise SessionNotFound

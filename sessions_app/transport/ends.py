@@ -27,7 +27,7 @@ from sessions_app.deadline import watch
 from sessions_app.exceptions import Refused, SessionNotFound
 from sessions_app.models import Session, Subscription
 from sessions_app.models.session import ACTIVITY_IS_NOTED_EVERY
-from sessions_app.pool import background_pool, sweep_pool
+from sessions_app.pool import background_pool, identity_pool, sweep_pool
 
 from . import presence
 from .bus import AuthorityChanged, RequestCancelled, SessionChanged, SessionListChanged, bus
@@ -48,7 +48,8 @@ TRY_LATER = [(b"retry-after", b"60")]
 
 class Ends:
     def __init__(self) -> None:
-        self._calls: dict[int, set[Exchange]] = {}
+        self._calls: dict[int, dict[Exchange, Call]] = {}
+        """In flight, by session."""
         self._listeners: set[Listener] = set()
         self._updated: set[str] = set()
         self._next_sweep = 0.0
@@ -72,12 +73,12 @@ class Ends:
         pk, exchange = call.session.pk, call.exchange
         if not self._calls:
             watch.add(self)
-        of_session = self._calls.setdefault(pk, set())
-        of_session.add(exchange)
+        of_session = self._calls.setdefault(pk, {})
+        of_session[exchange] = call
         try:
             yield
         finally:
-            of_session.discard(exchange)
+            del of_session[exchange]
             if not of_session and self._calls.get(pk) is of_session:
                 del self._calls[pk]
                 if not self._calls:
@@ -176,12 +177,10 @@ class Ends:
         self._is_due = True
         while self._is_due:
             self._is_due = False
-            lasting = [
-                pk for pk, exchanges in self._calls.items() if any(exchange.lasts for exchange in exchanges)
-            ]
+            lasting = [call for calls in self._calls.values() for call in calls.values() if call.exchange.lasts]
             if lasting:
-                await self._check_sessions(lasting)
-            await self._check_listeners()
+                await self._check_sessions(list({call.session.pk for call in lasting}))
+            await self._check_authority(lasting)
 
     async def _check_sessions(self, pks: list[int]) -> None:
         live = Session.objects.live().filter(pk__in=pks)
@@ -205,21 +204,34 @@ class Ends:
             active = Session.objects.filter(pk__in=due)
             background_pool.later(lambda: active.update(last_activity_at=timezone.now()))
 
-    async def _check_listeners(self) -> None:
-        if not (listeners := tuple(self._listeners)):
+    async def _check_authority(self, lasting: list[Call]) -> None:
+        """Of streams and of calls that take long, in one reading."""
+        listeners = tuple(self._listeners)
+        streams = {listener.call.exchange for listener in listeners}
+        calls = [call for call in lasting if call.exchange not in streams]
+        identities = {end.principal.credential for end in (*calls, *(listener.call for listener in listeners))}
+        if not identities:
             return
-        identities = {listener.call.principal.credential for listener in listeners}
         now = time.monotonic()
         try:
             current = await sweep_pool.run(lambda: credentials.current(identities))
             for listener in listeners:
                 listener.see(current.get(listener.call.principal.credential), now)
+            for call in calls:
+                call.check(current.get(call.principal.credential))
         except DatabaseFailure:
             raise
         except Exception:
             for listener in listeners:  # a stream that nobody can check must not go on
                 listener.call.exchange.lose_reader()
             raise
+
+    async def check(self, exchange: Exchange, session_id: int) -> None:
+        """After a call waited for its client: whether its caller may still do what he might when it began."""
+        if (call := self._calls.get(session_id, {}).get(exchange)) is not None:
+            credential = call.principal.credential
+            call.check((await identity_pool.run(lambda: credentials.current([credential]))).get(credential))
+            await asyncio.sleep(0)  # where a cancellation arrives
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -26,7 +26,9 @@ LARGEST_DESCRIPTION = 16 * 1024
 
 async def serve(server: HostedServer, request: Request, message: Message) -> None:
     """Negotiate, and open a session. What was agreed is committed before the client hears of it."""
-    exchange = Exchange(request.receive, request.send, message.id or 0, progress_token=None, accepts_stream=False)
+    exchange = Exchange(
+        request.receive, request.send, message.request_id, progress_token=None, accepts_stream=False
+    )
     connection = Connection.for_loop(NO_CHANNEL)
     try:
         result = await run_kernel(server, exchange, message, connection, None)

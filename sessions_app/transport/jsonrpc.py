@@ -21,6 +21,12 @@ class Message(NamedTuple):
     body: dict[str, Any]
 
     @property
+    def request_id(self) -> RequestId:
+        """The id of what is known to be a request."""
+        assert self.id is not None  # noqa: S101 (whoever asks has looked)
+        return self.id
+
+    @property
     def progress_token(self) -> ProgressToken | None:
         meta = (self.params or {}).get("_meta")
         return meta.get("progressToken") if isinstance(meta, dict) else None

@@ -15,7 +15,6 @@ from .envelope import Client, fitting
 
 _recent: Recent[tuple[int, str, str], Session] = Recent()
 _by_id: Recent[tuple[str, int, str], Session] = Recent()
-MOST_CHANGED = 1000
 _changed: dict[int, float] = {}
 """Sessions that the bus named, and until when an earlier reading of them might still be in the caches."""
 
@@ -100,10 +99,10 @@ def unless_changed(session: Session | None) -> Session | None:
 def session_changed(pk: int) -> None:
     """Read it anew: it changed, here or in another process."""
     now = time.monotonic()
-    if len(_changed) > MOST_CHANGED:
-        for old in [pk for pk, until in _changed.items() if until <= now]:
-            del _changed[old]
-    _changed[pk] = now + LIFETIME
+    _changed.pop(pk, None)
+    _changed[pk] = now + LIFETIME  # behind all others: the first ones are the first to be past
+    while _changed[first := next(iter(_changed))] <= now:
+        del _changed[first]
     for recent in (_recent, _by_id):
         recent.read_again()
 

@@ -43,7 +43,7 @@ def open_exchange(request: Request, message: Message) -> Exchange:
     return Exchange(
         request.receive,
         request.send,
-        message.id or 0,
+        message.request_id,
         progress_token=message.progress_token,
         accepts_stream=accepts_stream,
     )

@@ -33,7 +33,9 @@ def test_what_another_release_tells_does_not_deafen_it(
     bus: Bus, heard: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     bus._receive(message(["SessionChanged", 1, "a field more"], ["Invented"], ["SessionChanged", 2]))
-    assert heard == [SessionChanged(2)]
+    bus._receive({"type": "bus.wake"})
+    bus._receive(message([], [[]], ["SessionChanged", 3]))
+    assert heard == [SessionChanged(2), SessionChanged(3)]
     assert "of which this release knows nothing" in caplog.text
 
 

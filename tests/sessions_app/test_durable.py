@@ -172,6 +172,20 @@ async def test_a_call_is_cancelled_by_its_id_in_its_session_alone(durable: Durab
     assert shop.finished == []
 
 
+async def test_an_empty_id_names_the_call_that_has_it(durable: Durable) -> None:
+    stream, mine, zero = await durable.get(), durable.begin("hold", id=""), durable.begin("hold", id=0)
+    for call in (mine, zero):
+        await call.asked("notifications/progress")
+    await durable.cancel("")
+    await mine.wait()
+    assert not stream.task.done()
+    assert not zero.task.done()
+    await durable.cancel(0)
+    await zero.wait()
+    stream.leave()
+    await stream.wait()
+
+
 async def test_what_was_cancelled_before_it_said_anything_has_no_body(durable: Durable) -> None:
     call = durable.begin("wait", {"seconds": 5}, id=7)
     await until(lambda: ends._calls)

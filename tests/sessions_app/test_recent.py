@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from sessions_app.recent import LIFETIME, Recent
+from sessions_app.recent import FEW, LIFETIME, Recent
 
 
 class Clock:
@@ -200,6 +200,14 @@ async def test_room_is_made_by_dropping_the_stale_first(clock: Clock) -> None:
     assert [recent.get(f"old {number}") for number in range(5)] == [None] * 5
     assert [recent.get(f"new {number}") for number in range(5)] == ["fresh"] * 5
     assert recent.get("one more") == "fresh"
+
+
+async def test_what_is_past_does_not_fill_the_memory(clock: Clock) -> None:
+    recent: Recent[str, str] = Recent()
+    for number in range(10_000):
+        await recent.read(str(number), constant("large"))
+        clock.now += LIFETIME / 100
+        assert len(recent._entries) <= 2 * FEW + 100
 
 
 async def test_what_is_being_read_when_all_is_forgotten_may_be_from_before(clock: Clock, source: Source) -> None:

@@ -119,6 +119,24 @@ async def test_who_cannot_answer_is_not_asked(wire: Wire) -> None:
     assert not await ServerRequest.objects.aexists()
 
 
+@pytest.mark.parametrize(
+    ("declared", "modes"),
+    [({}, "form"), ({"form": {}}, "form"), ({"url": {}}, "url"), ({"form": {}, "url": {}}, "form url")],
+)
+async def test_a_person_is_asked_in_the_ways_that_the_client_has(
+    wire: Wire, declared: dict[str, Any], modes: str
+) -> None:
+    client = await Durable.open(wire.key, capabilities={"elicitation": declared})
+    for mode in ("form", "url"):
+        call = client.begin("ask-by", {"mode": mode})
+        if mode in modes.split():
+            await client.reply((await call.asked())["id"], {"action": "decline"})
+            assert (await call.wait()).text == "decline"
+        else:
+            needed = (await call.wait()).error["data"]
+            assert needed == {"requiredCapabilities": {"elicitation": {mode: {}}}}
+
+
 async def test_two_calls_of_one_session_have_questions_of_their_own(durable: Durable) -> None:
     first, one = await asked(durable, text="Tea")
     second, two = await asked(durable, text="Coffee")

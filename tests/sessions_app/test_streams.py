@@ -226,6 +226,16 @@ async def test_a_tool_may_say_what_changed_and_everybody_concerned_hears(durable
     await leave(mine, bobs)
 
 
+async def test_a_tool_s_word_that_its_client_s_list_changed_is_for_that_client_alone(
+    durable: Durable, bob: User
+) -> None:
+    bobs_client = await durable_for(bob)
+    mine, bobs = await durable.get(), await bobs_client.get()
+    await durable.call("announce-list")
+    assert await heard(mine, bobs) == [["tools/list_changed"], []]
+    await leave(mine, bobs)
+
+
 async def test_a_subscription_that_another_process_took_counts(durable: Durable) -> None:
     stream = await durable.get()
     row = await Subscription.objects.acreate(session=await row_of(durable), uri="shop://menu")

@@ -4,7 +4,7 @@ import asyncio
 import time
 from decimal import Decimal
 from threading import Event
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from django.db import transaction
 from mcp.server.mcpserver import Context
@@ -167,12 +167,29 @@ async def ask(text: str, confirmation: Annotated[Confirmation, Resolve(confirm)]
     return f"{text}: {'yes' if confirmation.sure else 'no'}"
 
 
+@tool("ask-and-write", groups=EVERYONE)
+def ask_and_write(
+    text: str, confirmation: Annotated[Confirmation, Resolve(confirm)], *, principal: CurrentPrincipal
+) -> str:
+    """Ask before changing something."""
+    Preference.objects.put(principal.user_id, "asked", text)
+    return "written" if confirmation.sure else "written all the same"
+
+
 @tool("ask-briefly", groups=EVERYONE, read_only=True, timeout=0.15)
 async def ask_briefly(ctx: Context[Any, Any], then: float = 0) -> str:
     """Ask, with little time of its own."""
     answer = await ctx.elicit("Really?", Confirmation)
     await asyncio.sleep(then)
     return answer.action
+
+
+@tool("ask-by", groups=EVERYONE, read_only=True)
+async def ask_by(mode: Literal["form", "url"], ctx: Context[Any, Any]) -> str:
+    """Ask in a form, or on a page."""
+    if mode == "form":
+        return (await ctx.elicit("Really?", Confirmation)).action
+    return (await ctx.elicit_url("Really?", "https://shop.example/pay", "payment-7")).action
 
 
 @tool("sample", groups=EVERYONE, read_only=True)
@@ -201,6 +218,13 @@ async def chatter(ctx: Context[Any, Any]) -> str:
 async def announce(uri: str, ctx: Context[Any, Any]) -> str:
     """Say that a resource changed."""
     await ctx.session.send_resource_updated(uri)
+    return "announced"
+
+
+@tool("announce-list", groups=EVERYONE, read_only=True)
+async def announce_list(ctx: Context[Any, Any]) -> str:
+    """Say that the list of tools changed for this client."""
+    await ctx.session.send_tool_list_changed()
     return "announced"
 
 
