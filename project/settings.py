@@ -103,6 +103,7 @@ def database() -> dict[str, Any]:
 
 DATABASES = {"default": database()}
 
+REDIS_URL = CONFIG.redis_url
 if CONFIG.redis_url:
     CACHES: dict[str, dict[str, Any]] = {
         "default": {

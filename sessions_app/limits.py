@@ -1,0 +1,78 @@
+"""Every limit on how often something may happen, by name.
+
+Each is a true sliding window: at most `most` in any `seconds`, however they fall. While Redis is away each
+process counts for itself; a limit that must not be exceeded even then is closed instead.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Self
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+UNITS = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY}
+RATE = re.compile(r"(?P<most>[1-9][0-9]{0,5})/(?P<unit>[smhd])")
+EXAMPLE = "write 100/h, 10/s, 600/m or 5000/d"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    name: str
+    most: int
+    seconds: int
+    is_closed_without_redis: bool = False
+    """Refuses everything while Redis is away, where it is used; others count in each process meanwhile."""
+
+    def at(self, rate: str) -> Self:
+        """The same limit at another rate, as an operator wrote it; an empty one changes nothing."""
+        if not rate:
+            return self
+        most, seconds = parse_rate(rate)
+        return replace(self, most=most, seconds=seconds)
+
+    @property
+    def rate(self) -> str:
+        """`100/h`, or `100 in 90 s` where no unit fits."""
+        units = {seconds: unit for unit, seconds in UNITS.items()}
+        unit = units.get(self.seconds)
+        return f"{self.most}/{unit}" if unit else f"{self.most} in {self.seconds} s"
+
+
+def parse_rate(text: str) -> tuple[int, int]:
+    """How many, in how many seconds. Raises: ValueError with a sentence for whoever wrote it."""
+    if (match := RATE.fullmatch(text.strip())) is None:
+        raise ValueError(f"{text!r} is not a rate; {EXAMPLE}")
+    return int(match["most"]), UNITS[match["unit"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where one caller's calls are counted against one limit."""
+
+    limit: Limit
+    owner: str
+    """Who is counted: `user:7`, `api-key:12`, `guest:192.0.2.1/32`; for a tool's own limit, and its name."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.limit.name}:{self.owner}"
+
+
+CALLS = Limit("calls", 6000, MINUTE)
+"""Requests of one user, over all transports and credentials. Generous: it is there for runaway loops."""
+API_KEY = Limit("api-key", 3000, MINUTE)
+"""Requests with one API key; each key may have a rate of its own."""
+GUEST = Limit("guest", 60, MINUTE)
+"""Requests of one address (IPv6: of one /64) without a credential."""
+OPERATION = Limit("operation", 100, HOUR)
+"""The seed's: what `rate-limited-operation` may be called."""
+API = Limit("api", 600, MINUTE)
+"""REST requests of one user, or of one address that has not signed in."""
+SIGN_IN_ADDRESS = Limit("sign-in-address", 20, MINUTE)
+"""Failed sign-ins from one address."""
+SIGN_IN_ACCOUNT = Limit("sign-in-account", 10, HOUR)
+"""Failed sign-ins to one account from addresses that it has not signed in from; its owner is not locked out."""
+BAD_CREDENTIAL = Limit("bad-credential", 60, MINUTE)
+"""Requests with a credential that is not valid, from one address. More are refused without a look-up."""
+
+MOST_AT_ONCE = 32
+"""Calls of one principal that run at the same time, in all processes."""

@@ -1,0 +1,83 @@
+"""What is asked of the shared state, and what it answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from sessions_app.limits import MOST_AT_ONCE, Bucket
+
+LEASE = 60.0
+"""Seconds that an operation counts as running. Whoever runs it renews that; who was killed does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A call that runs."""
+
+    id: str
+    name: str
+    """The tool's, or else the method's."""
+    session: str
+    """Its session's public id; empty for one that nobody knew yet."""
+    started_at: float
+    """Seconds since 1970."""
+
+
+class Ticket(NamedTuple):
+    """One request that wants to be let in."""
+
+    owner: str
+    """Whose calls are counted together: `user:7`, `guest:192.0.2.1/32`."""
+    buckets: Sequence[Bucket] = ()
+    operation: Operation | None = None
+    """None for what takes no time of its own, such as a notification."""
+    most_at_once: int = MOST_AT_ONCE
+
+
+class Admission(NamedTuple):
+    """What one round trip said. `epoch` is of the moment before any of the caller's authority is read anew."""
+
+    epoch: str | None
+    """None while it cannot be told; then what was read within the last second counts."""
+    refused: Bucket | None = None
+    """The limit that is used up. Nothing was counted."""
+    is_crowded: bool = False
+    """Too many calls of the owner run at once. Nothing was counted."""
+    retry_after: float = 0.0
+    """Seconds until `refused` lets one more in."""
+
+
+@dataclass(slots=True)
+class Usage:
+    """How far one limit is used up."""
+
+    bucket: Bucket
+    remaining: int
+    resets_after: float = field(default=0.0)
+    """Seconds until the oldest call that counts does not any more."""
+
+
+class State(Protocol):
+    async def admit(self, ticket: Ticket) -> Admission:
+        """Count the request and note its operation, or refuse it and do neither. One round trip."""
+
+    def finish(self, ticket: Ticket) -> None:
+        """Its operation does not run any more. Nobody waits for that to be known."""
+
+    def renew(self, tickets: Sequence[Ticket]) -> None:
+        """Their operations go on."""
+
+    async def operations(self, owner: str) -> list[Operation]:
+        """What runs for this owner, in all processes."""
+
+    async def usage(self, buckets: Sequence[Bucket]) -> list[Usage]:
+        """How far each is used up, without counting."""
+
+    def usage_now(self, buckets: Sequence[Bucket]) -> list[Usage]:
+        """As `usage`, for code that cannot await."""
+
+    def take(self, buckets: Sequence[Bucket]) -> Admission:
+        """As `admit`, for code that cannot await and runs nothing."""
+
+    def change(self, *owners: str) -> None:
+        """Authority changed, of these owners or else of everybody. From any thread, after the commit."""

@@ -1,0 +1,147 @@
+"""The state of a single process, and what a process counts by while Redis is away."""
+
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from sessions_app.limits import Bucket
+
+from .base import LEASE, Admission, Operation, Ticket, Usage
+
+FEW = 1000
+"""Owners and buckets that are not worth tidying."""
+
+
+class Window:
+    """When one bucket let somebody in, the oldest first, as far as that counts."""
+
+    __slots__ = ("_seconds", "admitted")
+
+    def __init__(self) -> None:
+        self.admitted: deque[float] = deque()
+        self._seconds = 0
+
+    def move(self, seconds: int, now: float) -> None:
+        self._seconds = seconds
+        while self.admitted and self.admitted[0] + seconds <= now:
+            self.admitted.popleft()
+
+    def wait(self, most: int, now: float) -> float:
+        """Seconds until one more fits: until the last but `most` of those that were let in is a window ago."""
+        return self.admitted[-most] + self._seconds - now if len(self.admitted) >= most else 0.0
+
+    def counts(self, now: float) -> bool:
+        return bool(self.admitted) and self.admitted[-1] + self._seconds > now
+
+    def usage(self, bucket: Bucket, now: float) -> Usage:
+        remaining = max(0, bucket.limit.most - len(self.admitted))
+        return Usage(bucket, remaining, self.admitted[0] + self._seconds - now if self.admitted else 0.0)
+
+
+class MemoryState:
+    """Safe from several threads; `clock` gives seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._windows: dict[str, Window] = {}
+        self._running: dict[str, dict[str, tuple[float, Operation]]] = {}
+        """By owner and id: until when each operation counts."""
+        self._everybody = new_epoch()
+        self._epochs: dict[str, str] = {}
+        self._next_tidying = FEW
+
+    async def admit(self, ticket: Ticket) -> Admission:
+        return self.admit_now(ticket)
+
+    def admit_now(self, ticket: Ticket) -> Admission:
+        now = self._clock()
+        with self._lock:
+            epoch = self._epoch(ticket.owner)
+            operation = ticket.operation
+            if operation is not None and self._crowd(ticket.owner, now) >= ticket.most_at_once:
+                return Admission(epoch, is_crowded=True, retry_after=1.0)
+            windows = [self._window(bucket, now) for bucket in ticket.buckets]
+            for bucket, window in zip(ticket.buckets, windows, strict=True):
+                if (wait := window.wait(bucket.limit.most, now)) > 0:
+                    return Admission(epoch, bucket, retry_after=wait)
+            for window in windows:
+                window.admitted.append(now)
+            if operation is not None:
+                self._running.setdefault(ticket.owner, {})[operation.id] = (now + LEASE, operation)
+        return Admission(epoch)
+
+    def take(self, buckets: Sequence[Bucket]) -> Admission:
+        return self.admit_now(Ticket("", buckets))
+
+    def _window(self, bucket: Bucket, now: float) -> "Window":
+        key = bucket.key
+        window = self._windows.get(key)
+        if window is None:
+            self._tidy(now)
+            window = self._windows[key] = Window()
+        window.move(bucket.limit.seconds, now)
+        return window
+
+    def _crowd(self, owner: str, now: float) -> int:
+        running = self._running.get(owner)
+        if not running:
+            return 0
+        if any(until <= now for until, _ in running.values()):
+            self._running[owner] = running = {
+                key: (until, operation) for key, (until, operation) in running.items() if until > now
+            }
+        return len(running)
+
+    def _tidy(self, now: float) -> None:
+        """Forget what does not count any more whenever there is twice as much as was left the last time."""
+        if len(self._windows) < self._next_tidying:
+            return
+        self._windows = {key: window for key, window in self._windows.items() if window.counts(now)}
+        self._next_tidying = max(FEW, 2 * len(self._windows))
+
+    def finish(self, ticket: Ticket) -> None:
+        if ticket.operation is not None and (running := self._running.get(ticket.owner)) is not None:
+            with self._lock:
+                running.pop(ticket.operation.id, None)
+                if not running and self._running.get(ticket.owner) is running:
+                    del self._running[ticket.owner]
+
+    def renew(self, tickets: Sequence[Ticket]) -> None:
+        until = self._clock() + LEASE
+        with self._lock:
+            for owner, _, operation, _ in tickets:
+                if operation is not None and operation.id in self._running.get(owner, ()):
+                    self._running[owner][operation.id] = (until, operation)
+
+    async def operations(self, owner: str) -> list[Operation]:
+        now = self._clock()
+        with self._lock:
+            return [operation for until, operation in self._running.get(owner, {}).values() if until > now]
+
+    async def usage(self, buckets: Sequence[Bucket]) -> list[Usage]:
+        return self.usage_now(buckets)
+
+    def usage_now(self, buckets: Sequence[Bucket]) -> list[Usage]:
+        now = self._clock()
+        with self._lock:
+            return [self._window(bucket, now).usage(bucket, now) for bucket in buckets]
+
+    def change(self, *owners: str) -> None:
+        with self._lock:
+            for owner in owners:
+                self._epochs[owner] = new_epoch()
+            if not owners:
+                self._everybody = new_epoch()
+                self._epochs.clear()
+
+    def _epoch(self, owner: str) -> str:
+        own = self._epochs.get(owner)
+        return self._everybody if own is None else self._everybody + own
+
+
+def new_epoch() -> str:
+    """Random, never a number that goes up: what was emptied and began anew must not repeat one."""
+    return secrets.token_hex(8)

@@ -1,0 +1,223 @@
+"""The state of several processes, in Redis. While that is away, each process goes on by itself.
+
+Then nobody's authority widens: what was read within the last second counts, as in a process alone. Limits are
+counted in each process, but for those that say otherwise.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Sequence
+from hashlib import sha1
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from sessions_app.limits import Bucket
+
+from .base import LEASE, Admission, Operation, Ticket, Usage
+from .line import PATIENCE, Line
+from .memory import MemoryState, new_epoch
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "concierge:"
+EVERYBODY = f"{PREFIX}epoch"
+EPOCHS_ARE_KEPT = 86_400
+"""Seconds. One that is gone is made anew, and everybody it is about is read again."""
+LOOK_AGAIN_EVERY = 0.5
+"""Seconds, while Redis is away."""
+LEASE_MS = int(LEASE * 1000)
+
+
+class Script:
+    """A Lua script of ours. Redis keeps it by its digest until it is restarted or flushed."""
+
+    def __init__(self, name: str) -> None:
+        self.text = Path(__file__).with_name(name).read_text()
+        self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+ADMIT, USAGE, RUNNING = Script("admit.lua"), Script("usage.lua"), Script("running.lua")
+
+
+class RedisState:
+    def __init__(self, url: str) -> None:
+        self._line = Line(url)
+        self._client = Redis.from_url(
+            url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, decode_responses=True
+        )
+        self._local = MemoryState()
+        self._is_away = False
+        self._looking: asyncio.Task[None] | None = None
+        self._threads_wait_until = 0.0
+
+    async def admit(self, ticket: Ticket) -> Admission:
+        if not self._is_away:
+            try:
+                return admission(ticket, await self._run(ADMIT, *self._asked(ticket)))
+            except RedisError as error:
+                self._went_away(error)
+        self._look_for_it()
+        return self._admit_locally(ticket)
+
+    def take(self, buckets: Sequence[Bucket]) -> Admission:
+        ticket = Ticket("", buckets)
+        if time.monotonic() >= self._threads_wait_until:
+            keys, values = self._asked(ticket)
+            try:
+                return admission(ticket, self._client.eval(ADMIT.text, len(keys), *keys, *values))
+            except RedisError as error:
+                self._threads_wait_until = time.monotonic() + LOOK_AGAIN_EVERY
+                logger.warning("Limits are counted in each process: Redis fails: %s", error)
+        return self._admit_locally(ticket)
+
+    def _asked(self, ticket: Ticket) -> tuple[list[str], list[str | int]]:
+        keys = [EVERYBODY, epoch_key(ticket.owner), running_key(ticket.owner)]
+        operation = "" if ticket.operation is None else member(ticket.operation)
+        values: list[str | int] = [new_epoch(), operation, ticket.most_at_once, LEASE_MS]
+        for bucket in ticket.buckets:
+            keys.append(bucket_key(bucket))
+            values += [bucket.limit.most, bucket.limit.seconds * 1_000_000]
+        return keys, values
+
+    def _admit_locally(self, ticket: Ticket) -> Admission:
+        for bucket in ticket.buckets:
+            if bucket.limit.is_closed_without_redis:
+                return Admission(None, bucket, retry_after=1.0)
+        return self._local.admit_now(ticket)._replace(epoch=None)
+
+    def finish(self, ticket: Ticket) -> None:
+        if ticket.operation is None:
+            return
+        self._local.finish(ticket)
+        if not self._is_away:
+            forget(self._line.send("ZREM", running_key(ticket.owner), member(ticket.operation)))
+
+    def renew(self, tickets: Sequence[Ticket]) -> None:
+        self._local.renew(tickets)
+        if self._is_away:
+            return
+        for ticket in tickets:
+            if ticket.operation is not None:
+                values = (LEASE_MS, member(ticket.operation))
+                forget(self._line.send("EVAL", RUNNING.text, 1, running_key(ticket.owner), *values))
+
+    async def operations(self, owner: str) -> list[Operation]:
+        if not self._is_away:
+            try:
+                members = await self._run(RUNNING, [running_key(owner)], [LEASE_MS])
+                return [operation_of(text) for text in members]
+            except RedisError as error:
+                self._went_away(error)
+        return await self._local.operations(owner)
+
+    async def usage(self, buckets: Sequence[Bucket]) -> list[Usage]:
+        if not self._is_away and buckets:
+            windows: list[str | int] = [bucket.limit.seconds * 1_000_000 for bucket in buckets]
+            try:
+                return usages(buckets, await self._run(USAGE, [bucket_key(bucket) for bucket in buckets], windows))
+            except RedisError as error:
+                self._went_away(error)
+        return self._local.usage_now(buckets)
+
+    def usage_now(self, buckets: Sequence[Bucket]) -> list[Usage]:
+        """As `usage`, for code that cannot await."""
+        keys = [bucket_key(bucket) for bucket in buckets]
+        windows = [bucket.limit.seconds * 1_000_000 for bucket in buckets]
+        try:
+            return usages(buckets, self._client.eval(USAGE.text, len(keys), *keys, *windows))
+        except RedisError:
+            return self._local.usage_now(buckets)
+
+    def change(self, *owners: str) -> None:
+        """From any thread; it is done when this returns, so that the next call anywhere is judged anew."""
+        try:
+            with self._client.pipeline(transaction=False) as pipeline:
+                for key in [epoch_key(owner) for owner in owners] or [EVERYBODY]:
+                    pipeline.set(key, secrets.token_hex(8), ex=EPOCHS_ARE_KEPT)
+                pipeline.execute()
+        except RedisError as error:
+            logger.warning("A change of authority counts a second late: Redis fails: %s", error)
+
+    # --- While it is away ---
+
+    async def _run(self, script: Script, keys: Sequence[str], values: Sequence[str | int]) -> Any:
+        try:
+            return await self._line.send("EVALSHA", script.digest, len(keys), *keys, *values)
+        except NoScriptError:
+            return await self._line.send("EVAL", script.text, len(keys), *keys, *values)
+
+    def _went_away(self, error: Exception) -> None:
+        if not self._is_away:
+            self._is_away = True
+            logger.warning(
+                "Limits are counted in each process, changes count a second late: Redis fails: %s", error
+            )
+
+    def _look_for_it(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._is_away and (
+            self._looking is None or self._looking.done() or self._looking.get_loop() is not loop
+        ):
+            self._looking = loop.create_task(self._look())
+
+    async def _look(self) -> None:
+        """In the background, so that no call waits for it. It must be able to do what calls ask of it."""
+        while self._is_away:
+            await asyncio.sleep(LOOK_AGAIN_EVERY)
+            try:
+                await self._run(ADMIT, *self._asked(Ticket("nobody")))
+            except RedisError:
+                continue
+            self._is_away = False
+            logger.info("Redis is back")
+
+
+def admission(ticket: Ticket, reply: Any) -> Admission:
+    everybody, own, refused, microseconds = reply
+    if not refused:
+        return Admission(everybody + own)
+    wait = int(microseconds) / 1e6
+    if refused < 0:
+        return Admission(everybody + own, is_crowded=True, retry_after=wait)
+    return Admission(everybody + own, ticket.buckets[refused - 1], retry_after=wait)
+
+
+def usages(buckets: Sequence[Bucket], reply: Any) -> list[Usage]:
+    pairs = zip(reply[::2], reply[1::2], strict=True)
+    return [
+        Usage(bucket, max(0, bucket.limit.most - count), int(microseconds) / 1e6)
+        for bucket, (count, microseconds) in zip(buckets, pairs, strict=True)
+    ]
+
+
+def epoch_key(owner: str) -> str:
+    """Of a user his own. Guests share one: their addresses are too many, and nothing about one of them changes."""
+    kind = owner.partition(":")[0]
+    return f"{EVERYBODY}:{owner if kind == 'user' else kind}"
+
+
+def running_key(owner: str) -> str:
+    return f"{PREFIX}running:{owner}"
+
+
+def bucket_key(bucket: Bucket) -> str:
+    return f"{PREFIX}limit:{bucket.key}"
+
+
+def member(operation: Operation) -> str:
+    return f"{operation.id} {operation.started_at:.6f} {operation.session} {operation.name}"
+
+
+def operation_of(text: str) -> Operation:
+    identifier, started_at, session, name = text.split(" ", 3)
+    return Operation(identifier, name, session, float(started_at))
+
+
+def forget(reply: "asyncio.Future[Any]") -> None:
+    """Nobody waits for it; should it fail, whoever sends the next command finds out."""
+    reply.add_done_callback(lambda done: done.cancelled() or done.exception())
