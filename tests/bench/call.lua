@@ -1,16 +1,18 @@
--- One tools/call, again and again. Every answer is looked at: a refusal may well come with status 200.
+-- One tools/call, again and again, each with an id that no other call in flight has.
+-- Every answer is looked at: a refusal may well come with status 200.
 
 local expected = '"text"%s*:%s*"' .. os.getenv("BENCH_TEXT") .. '"'
 local threads = {}
 
 wrk.method = "POST"
 wrk.body = os.getenv("BENCH_BODY")
-wrk.headers["Authorization"] = "Bearer " .. os.getenv("BENCH_TOKEN")
-wrk.headers["Content-Type"] = "application/json"
-wrk.headers["Accept"] = "application/json, text/event-stream"
-wrk.headers["MCP-Protocol-Version"] = "2026-07-28"
-wrk.headers["Mcp-Method"] = "tools/call"
-wrk.headers["Mcp-Name"] = os.getenv("BENCH_TOOL")
+for name, value in os.getenv("BENCH_HEADERS"):gmatch("([^:\n]+): ([^\n]*)") do
+    wrk.headers[name] = value
+end
+
+local MOST_IN_FLIGHT = 4096
+local requests = {}
+local last = 0
 
 function setup(thread)
     table.insert(threads, thread)
@@ -20,6 +22,15 @@ function init(args)
     refused = 0
     wrong = 0
     sample = ""
+    for id = 1, MOST_IN_FLIGHT do
+        local body = wrk.body:gsub('"id": 1,', '"id": ' .. id .. ",", 1)
+        requests[id] = wrk.format(nil, nil, nil, body)
+    end
+end
+
+function request()
+    last = last % MOST_IN_FLIGHT + 1
+    return requests[last]
 end
 
 function response(status, headers, body)

@@ -1,7 +1,11 @@
 """The other side: the MCP SDK's own servers with the same two tools, behind a token verifier.
 
 `mcpserver` is the SDK as people use it. `lowlevel` leaves out what MCPServer adds; the handler does by hand
-what the tool needs and nothing else. Where DJANGO_SETTINGS_MODULE is set, Django is there for `read-one`.
+what the tool needs and nothing else. Where DJANGO_SETTINGS_MODULE is set, Django is there
+for `read-one`.
+
+Clients of the handshake era get no session of either: the SDK would keep it in the memory of one process, and
+serves them from several only when it is stateless.
 """
 
 import hashlib
@@ -68,7 +72,7 @@ def mcpserver() -> Starlette:
     server = MCPServer("bench", log_level="WARNING", auth=AUTH, token_verifier=verifier())
     server.tool(name="echo", title="Echo")(echo)
     server.tool(name="read-one", title="Read one row")(read_one)
-    return server.streamable_http_app(json_response=True)
+    return server.streamable_http_app(json_response=True, stateless_http=True)
 
 
 SCHEMAS = {
@@ -93,7 +97,9 @@ async def call_tool(context: ServerRequestContext[object], params: CallToolReque
 
 def lowlevel() -> Starlette:
     server = Server("bench", get_tool_input_schema=SCHEMAS.get, on_list_tools=list_tools, on_call_tool=call_tool)
-    return server.streamable_http_app(json_response=True, auth=AUTH, token_verifier=verifier())
+    return server.streamable_http_app(
+        json_response=True, stateless_http=True, auth=AUTH, token_verifier=verifier()
+    )
 
 
 def verifier() -> DigestVerifier:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.bench.load import Call, WrongAnswer, verify
+from tests.bench.load import Call, Line, WrongAnswer
 
 ROOT = Path(__file__).parents[2]
 STARTS_WITHIN = 60
@@ -42,6 +42,13 @@ class Running:
     port: int
     log: Path
 
+    def line(self, call: Call) -> Line:
+        """A client's, ready for `call`."""
+        try:
+            return Line.open(self.port, self.entrant.token, call)
+        except WrongAnswer as error:
+            raise self.failed(f"at the handshake: {error}") from None
+
     def cpu(self) -> float:
         """CPU seconds so far, of all its threads, in user and kernel."""
         after_name = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -59,7 +66,7 @@ class Running:
             if self.process.poll() is not None:
                 raise self.failed("ended while starting")
             try:
-                return verify(self.port, self.entrant.token, call)
+                return self.line(call).verify(call)
             except WrongAnswer as error:
                 raise self.failed(f"at its first call: {error}") from None
             except ConnectionError:
