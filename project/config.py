@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from sessions_app.rates import parse_rate
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 SHORTEST_SECRET_KEY = 32
@@ -34,6 +36,9 @@ class Config(BaseSettings):
     redis_url: str | None = Field(None, alias="REDIS_URL")
     email_url: str | None = Field(None, alias="EMAIL_URL")
 
+    call_rate: str = Field("6000/m", alias="CONCIERGE_CALL_RATE")
+    key_rate: str = Field("3000/m", alias="CONCIERGE_KEY_RATE")
+
     secret_key: SecretStr | None = Field(None, alias="SECRET_KEY")
     secret_key_fallbacks: Annotated[list[SecretStr], NoDecode] = Field([], alias="SECRET_KEY_FALLBACKS")
 
@@ -52,6 +57,12 @@ class Config(BaseSettings):
     @classmethod
     def split_commas(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("call_rate", "key_rate")
+    @classmethod
+    def a_rate(cls, value: str) -> str:
+        parse_rate(value)
+        return value
 
     @field_validator("data_dir")
     @classmethod

@@ -103,6 +103,9 @@ def database() -> dict[str, Any]:
 
 DATABASES = {"default": database()}
 
+# How often a user, and an API key without a rate of its own, may call.
+CALL_RATE, KEY_RATE = CONFIG.call_rate, CONFIG.key_rate
+
 REDIS_URL = CONFIG.redis_url
 if CONFIG.redis_url:
     CACHES: dict[str, dict[str, Any]] = {

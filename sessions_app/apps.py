@@ -9,6 +9,7 @@ class SessionsConfig(AppConfig):
     verbose_name = "People and sessions"
 
     def ready(self) -> None:
+        from . import signals  # noqa: F401 (connects itself)
         from .permissions import make_groups
 
         post_migrate.connect(make_groups, sender=self)

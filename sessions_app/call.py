@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .exceptions import Refused, Unauthenticated
 from .principal import Principal
+from .state import Ticket
 
 if TYPE_CHECKING:
     from .models import Session
@@ -19,6 +20,8 @@ class Call:
     headers: Mapping[str, str]
     """By lower-case name."""
     exchange: "Exchange"
+    ticket: Ticket
+    """What it was let in by, and counts as running by."""
 
     def check(self, now: Principal | None) -> None:
         """End it unless its caller may do all that he might when it began; `now` is who he is by now.

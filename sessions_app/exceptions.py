@@ -1,10 +1,15 @@
 """What refuses a request before it reaches a tool. Translated to HTTP once, in `transport/http.py`."""
 
 from collections.abc import Sequence
+from math import ceil
 
 from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR
 
+from .limits import Bucket
+
 Header = tuple[bytes, bytes]
+RATE_LIMITED = -32029
+"""Of JSON-RPC's range for servers. The specification names none; this one ends like HTTP's 429."""
 
 
 class Refused(Exception):
@@ -51,6 +56,43 @@ class Unauthenticated(Refused):
             headers=[(b"www-authenticate", challenge)],
         )
         self.reason = reason
+
+
+class RateLimited(Refused):
+    """A limit is used up. Nothing was done, and nothing was counted."""
+
+    status = 429
+    code = RATE_LIMITED
+
+    def __init__(self, bucket: Bucket, retry_after: float) -> None:
+        name, limit, seconds = bucket.limit.name, bucket.limit, ceil(retry_after)
+        super().__init__(
+            "Rate limit exceeded. Remaining requests: 0. Please try again later.",
+            data={"limit": name, "rate": limit.rate, "remaining": 0, "retryAfterMs": ceil(retry_after * 1000)},
+            # draft-ietf-httpapi-ratelimit-headers-10
+            headers=[
+                (b"retry-after", b"%d" % seconds),
+                (b"ratelimit-policy", f'"{name}";q={limit.most};w={limit.seconds}'.encode()),
+                (b"ratelimit", f'"{name}";r=0;t={seconds}'.encode()),
+            ],
+        )
+        self.bucket = bucket
+        self.retry_after = retry_after
+
+
+class Crowded(Refused):
+    """Too many calls of the caller run at once."""
+
+    status = 429
+    code = RATE_LIMITED
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(
+            "Too many calls at once. Please try again when some are done.",
+            data={"limit": "at-once", "retryAfterMs": ceil(retry_after * 1000)},
+            headers=[(b"retry-after", b"%d" % ceil(retry_after))],
+        )
+        self.retry_after = retry_after
 
 
 class SessionNotFound(Refused):

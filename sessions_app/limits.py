@@ -4,14 +4,12 @@ Each is a true sliding window: at most `most` in any `seconds`, however they fal
 process counts for itself; a limit that must not be exceeded even then is closed instead.
 """
 
-import re
 from dataclasses import dataclass, replace
 from typing import Self
 
-MINUTE, HOUR, DAY = 60, 3600, 86_400
-UNITS = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY}
-RATE = re.compile(r"(?P<most>[1-9][0-9]{0,5})/(?P<unit>[smhd])")
-EXAMPLE = "write 100/h, 10/s, 600/m or 5000/d"
+from django.conf import settings
+
+from .rates import HOUR, MINUTE, UNITS, parse_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +35,6 @@ class Limit:
         return f"{self.most}/{unit}" if unit else f"{self.most} in {self.seconds} s"
 
 
-def parse_rate(text: str) -> tuple[int, int]:
-    """How many, in how many seconds. Raises: ValueError with a sentence for whoever wrote it."""
-    if (match := RATE.fullmatch(text.strip())) is None:
-        raise ValueError(f"{text!r} is not a rate; {EXAMPLE}")
-    return int(match["most"]), UNITS[match["unit"]]
-
-
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """Where one caller's calls are counted against one limit."""
@@ -57,9 +48,9 @@ class Bucket:
         return f"{self.limit.name}:{self.owner}"
 
 
-CALLS = Limit("calls", 6000, MINUTE)
+CALLS = Limit("calls", 6000, MINUTE).at(settings.CALL_RATE)
 """Requests of one user, over all transports and credentials. Generous: it is there for runaway loops."""
-API_KEY = Limit("api-key", 3000, MINUTE)
+API_KEY = Limit("api-key", 3000, MINUTE).at(settings.KEY_RATE)
 """Requests with one API key; each key may have a rate of its own."""
 GUEST = Limit("guest", 60, MINUTE)
 """Requests of one address (IPv6: of one /64) without a credential."""
@@ -74,5 +65,5 @@ SIGN_IN_ACCOUNT = Limit("sign-in-account", 10, HOUR)
 BAD_CREDENTIAL = Limit("bad-credential", 60, MINUTE)
 """Requests with a credential that is not valid, from one address. More are refused without a look-up."""
 
-MOST_AT_ONCE = 32
+MOST_AT_ONCE = 64
 """Calls of one principal that run at the same time, in all processes."""

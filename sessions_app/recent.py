@@ -30,6 +30,11 @@ class Recent[K: Hashable, V]:
             return None
         return entry[1]
 
+    def put(self, key: K, value: V) -> None:
+        """Keep what was read elsewhere just now."""
+        self._make_room()
+        self._entries[key] = (time.monotonic() + self._lifetime, value)
+
     async def read(self, key: K, reader: Callable[[], Awaitable[V]]) -> V:
         """The value for `key`, read by one of those who wait for it and shared with the others."""
         task = self._reading.get(key)
@@ -64,6 +69,10 @@ class Recent[K: Hashable, V]:
         while len(self._entries) >= self._most:
             self._entries.pop(next(iter(self._entries)))
         self._next_tidying = max(FEW, 2 * len(self._entries))
+
+    def drop(self, key: K) -> None:
+        """Read this one anew."""
+        self._entries.pop(key, None)
 
     def forget(self) -> None:
         """Read everything anew."""

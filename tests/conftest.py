@@ -11,16 +11,19 @@ from django.contrib.auth.models import Group
 from django.db import connection, connections
 from django.test.utils import setup_databases, teardown_databases
 
-from sessions_app import credentials
+from sessions_app.callers import callers
 from sessions_app.models import ApiKey, User
 from sessions_app.permissions import ADMINISTRATORS, EVERYONE, MEMBERS
 from sessions_app.pool import POOLS, identity_pool
+from sessions_app.state import state
+from sessions_app.state.memory import MemoryState
 from sessions_app.transport import presence
 from sessions_app.transport.asking import waiting
 from sessions_app.transport.ends import ends
 from tests.services import FIND, is_required
 from tests.wire import Wire
-from tools_app.models import ToolCall
+from tools_app.models import ToolCall, ToolPolicy
+from tools_app.policies import policies
 from tools_app.recorder import recorder
 
 Grants = dict[str, list[int]]
@@ -63,8 +66,12 @@ def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
 def nobody_remembered() -> Iterator[None]:
     """Databases are emptied between tests, and ids begin anew; what was read before must not answer."""
     yield
-    credentials.forget()
+    callers.forget()
+    callers.pardon()
     presence.forget()
+    policies.forget()
+    assert isinstance(state, MemoryState)
+    state.clear()
     ends.reopen()
     waiting.reopen()
 
@@ -85,6 +92,7 @@ def db_for_threads(grants_that_ship: Grants, django_db_blocker: Any) -> Iterator
         yield
         User.objects.all().delete()
         ToolCall.objects.all().delete()
+        ToolPolicy.objects.all().delete()
         Group.objects.exclude(name__in=EVERYONE).delete()
         if read_grants() != grants_that_ship:
             for name, permissions in grants_that_ship.items():
@@ -131,8 +139,11 @@ def admin(db_for_threads: None) -> User:
     return make_user("admin", ADMINISTRATORS)
 
 
-def key_for(user: User, **kwargs: Any) -> str:
-    return ApiKey.mint(user, f"{user.username}'s key", **kwargs)[1].value
+def key_for(user: User, rate: str = "", **kwargs: Any) -> str:
+    key, token = ApiKey.mint(user, f"{user.username}'s key", **kwargs)
+    if rate:
+        ApiKey.objects.filter(pk=key.pk).update(rate=rate)
+    return token.value
 
 
 @pytest.fixture

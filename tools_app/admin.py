@@ -1,12 +1,16 @@
+from django import forms
 from django.contrib import admin
 from django.db.models import Model
+from django.forms import ModelForm
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
 from sessions_app.admin.history import ReadOnly
 from sessions_app.models import Session, User
 
-from .models import ToolCall
+from .models import ToolCall, ToolPolicy
+from .registry import registry
 
 
 @admin.register(ToolCall)
@@ -31,6 +35,29 @@ class ToolCallAdmin(ReadOnly):
     @admin.display(description="session")
     def session(self, call: ToolCall) -> str:
         return link(Session, call.session_id, f"#{call.session_id}" if call.session_id else "")
+
+
+class ToolPolicyForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    tool = forms.ChoiceField(choices=lambda: [(name, name) for name in sorted(registry.tools)])
+
+
+@admin.register(ToolPolicy)
+class ToolPolicyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """What operators decide about tools. It counts from the next call on."""
+
+    form = ToolPolicyForm
+    list_display = ("tool", "rate", "as_developed")
+    fields = ("tool", "rate")
+
+    def get_readonly_fields(self, request: HttpRequest, policy: ToolPolicy | None = None) -> tuple[str, ...]:
+        return () if policy is None else ("tool",)
+
+    @admin.display(description="as its developer decided")
+    def as_developed(self, policy: ToolPolicy) -> str:
+        tool = registry.tools.get(policy.tool)
+        if tool is None:
+            return "There is no such tool any more"
+        return tool.limit.rate if tool.limit is not None else "no limit of its own"
 
 
 def link(model: type[Model], pk: int | None, text: str) -> str:

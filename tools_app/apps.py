@@ -13,8 +13,9 @@ class ToolsConfig(AppConfig):
 
     def ready(self) -> None:
         autodiscover_modules("tools")
-        post_migrate.connect(make_permissions, sender=self)
         from . import signals  # noqa: F401 (connects itself)
+
+        post_migrate.connect(make_permissions, sender=self)
 
 
 def make_permissions(**signal: Any) -> None:

@@ -7,6 +7,7 @@ import mcp_types as types
 from mcp.shared.inbound import x_mcp_header_map
 from mcp.shared.uri_template import UriTemplate
 
+from sessions_app.limits import Limit
 from sessions_app.principal import Principal
 
 from .function import Function
@@ -72,9 +73,12 @@ class Tool(Capability):
     kind = "tool"
     verb = "call"
 
-    def __init__(self, *args: Any, annotations: types.ToolAnnotations, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, annotations: types.ToolAnnotations, limit: Limit | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.annotations = annotations
+        self.limit = limit
         if self.function.is_async and self.writes:
             raise TypeError(f"{self.name}: an async tool may only read, so it needs read_only=True")
         self.has_header_arguments = bool(x_mcp_header_map(self.function.input_schema))

@@ -13,6 +13,8 @@ from typing import Any
 
 from mcp_types import ToolAnnotations
 
+from sessions_app.limits import Limit
+
 from .capabilities import Capability, Completion, Prompt, Resource, Tool
 
 DEFAULT_TIMEOUT = 30.0
@@ -45,8 +47,12 @@ class Registry:
         idempotent: bool = False,
         open_world: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
+        limit: Limit | None = None,
     ) -> Callable[[F], F]:
-        """Register a tool. `async def` is for I/O and may only read, so it has to say `read_only=True`."""
+        """Register a tool. `async def` is for I/O and may only read, so it has to say `read_only=True`.
+
+        `limit` is counted for each caller, beside his limit for all calls; operators may set another rate.
+        """
 
         def register(fn: F) -> F:
             annotations = ToolAnnotations(
@@ -59,7 +65,16 @@ class Registry:
             add(
                 self.tools,
                 name,
-                Tool(name, fn, groups, permission, title=title, timeout=timeout, annotations=annotations),
+                Tool(
+                    name,
+                    fn,
+                    groups,
+                    permission,
+                    title=title,
+                    timeout=timeout,
+                    annotations=annotations,
+                    limit=limit,
+                ),
             )
             return fn
 

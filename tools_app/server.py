@@ -1,6 +1,6 @@
 """The one low-level MCP `Server`, built from the registry. Its handlers find, list and translate."""
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, get_args
 
@@ -14,17 +14,15 @@ from mcp.server.mcpserver.exceptions import ToolError as SdkToolError
 from mcp.server.models import InitializationOptions
 from mcp.server.request_state import RequestStateBoundary
 from mcp.shared.subscriptions import PromptsListChanged, ResourcesListChanged, ToolsListChanged
-from mcp_types import (
-    CLIENT_CAPABILITIES_META_KEY,
-    CLIENT_INFO_META_KEY,
-    PROTOCOL_VERSION_META_KEY,
-    SERVER_INFO_META_KEY,
-)
+from mcp_types import SERVER_INFO_META_KEY
 from mcp_types.methods import CacheableMethod
 
 from sessions_app.call import Call
+from sessions_app.limits import Bucket
 from sessions_app.pool import background_pool
 from sessions_app.principal import Principal
+from sessions_app.state import Epoch
+from sessions_app.transport.jsonrpc import Message
 from sessions_app.transport.kernel import HostedServer
 from sessions_app.transport.listener import Lists
 
@@ -33,6 +31,8 @@ from .context import call_of
 from .exceptions import Failed, NotFound
 from .gate import Gate, Resolve
 from .pages import page
+from .plain import is_plain
+from .policies import policies
 from .recorder import recorder
 from .registry import Registry
 from .request_state import request_state_security
@@ -46,10 +46,6 @@ INSTRUCTIONS = (
 )
 
 
-PLAIN = frozenset({"name", "arguments", "_meta"})
-PLAIN_META = frozenset(
-    {PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY, "progressToken"}
-)
 FIRST_STRUCTURED_VERSION = "2025-06-18"
 """Before it a result had no structured content, and the kernel lets it pass."""
 NOTHING: dict[str, Any] = {}
@@ -121,17 +117,8 @@ class McpServer(HostedServer):
             return error_result(str(error))
 
     def shortcut(self, call: Call, method: str, params: Mapping[str, Any]) -> Awaitable[dict[str, Any]] | None:
-        """The plain call of a tool that neither asks nor wants the SDK's context: three calls in four.
-
-        The kernel would validate its parameters twice and its result once, for half of the call's time.
-        Anything that it might see in another way takes the long way; tests compare the two.
-        """
-        if method != "tools/call" or not params.keys() <= PLAIN:
-            return None
-        meta = params.get("_meta", NOTHING)
-        if not isinstance(meta, dict) or not meta.keys() <= PLAIN_META:
-            return None
-        if call.session.protocol_version < FIRST_STRUCTURED_VERSION:
+        """The plain call of a tool that neither asks nor wants the SDK's context (`plain.py`); tests compare both."""
+        if not is_plain(method, params) or call.session.protocol_version < FIRST_STRUCTURED_VERSION:
             return None
         name, arguments = params.get("name"), params.get("arguments", NOTHING)
         tool = self.registry.tools.get(name) if isinstance(name, str) else None
@@ -226,6 +213,17 @@ class McpServer(HostedServer):
         session = call_of(ctx).session
         await background_pool.run(lambda: session.want_logs(params.level))
         return types.EmptyResult()
+
+    def limits(self, principal: Principal, message: Message) -> Sequence[Bucket]:
+        """A tool's own, if its caller may see it: a limit must not tell that there is a hidden one."""
+        if message.method != "tools/call":
+            return ()
+        name = (message.params or {}).get("name")
+        tool = self.registry.tools.get(name) if isinstance(name, str) else None
+        return policies.buckets(tool, principal) if tool is not None and tool.is_open_to(principal) else ()
+
+    async def refresh(self, epoch: Epoch) -> bool:
+        return await policies.refresh(epoch)
 
     def listed(self, principal: Principal) -> Lists:
         return {

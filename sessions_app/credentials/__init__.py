@@ -6,30 +6,24 @@ the one-credential rule are decided.
 """
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from hashlib import sha256
 
+from sessions_app.callers import Presented
 from sessions_app.exceptions import Refused, Unauthenticated
-from sessions_app.pool import identity_pool
 from sessions_app.principal import Principal
-from sessions_app.recent import Recent
 
 from . import api_key
 
 KINDS = (api_key,)
 CREDENTIAL_HEADERS = ("authorization", "x-api-key", "x-session-token")
 
-_recent: Recent[bytes, Principal] = Recent()
 
-
-async def authenticate(headers: Mapping[str, str]) -> Principal:
-    """The caller, from exactly one credential in lower-case `headers`.
-
-    Raises: Refused (400) for two, Unauthenticated (401) for none or a bad one.
-    """
+def presented(headers: Mapping[str, str], network: str) -> Presented:
+    """The one credential in lower-case `headers`. Raises: Refused (400) for two, Unauthenticated for none."""
     secret = only_secret(headers)
-    # The cache never holds a usable secret, only what one hashes to.
-    key = sha256(secret.encode()).digest()
-    return _recent.get(key) or await _recent.read(key, lambda: identity_pool.run(lambda: identify(secret)))
+    # What is remembered is never a usable secret, only what one hashes to.
+    return Presented(sha256(secret.encode()).digest(), partial(identify, secret), network)
 
 
 def only_secret(headers: Mapping[str, str]) -> str:
@@ -67,8 +61,3 @@ def current(identities: Collection[str]) -> dict[str, Principal]:
         if ids:
             found += kind.current(ids)
     return {principal.credential: principal for principal in found}
-
-
-def forget() -> None:
-    """Read everyone anew. For what changed in this process."""
-    _recent.forget()

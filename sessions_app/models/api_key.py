@@ -7,9 +7,10 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
-from sessions_app import tokens
+from sessions_app import authority, tokens
+from sessions_app.limits import API_KEY, CALLS, Bucket
 from sessions_app.principal import Principal
-from sessions_app.transport.bus import AuthorityChanged, bus
+from sessions_app.rates import validate_rate
 
 from .user import User
 
@@ -38,8 +39,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def revoke(self) -> int:
         """How many were valid until now and no longer are."""
         with transaction.atomic():
-            transaction.on_commit(lambda: bus.publish(AuthorityChanged()))
-            return self.filter(revoked_at=None).update(revoked_at=timezone.now())
+            valid = self.filter(revoked_at=None)
+            if users := set(valid.values_list("user_id", flat=True)):
+                authority.changed(*users)
+            return valid.update(revoked_at=timezone.now())
 
 
 class ApiKey(models.Model):
@@ -54,6 +57,12 @@ class ApiKey(models.Model):
         null=True,
         blank=True,
         help_text="Permissions it is narrowed to, as app_label.codename. Null: all that its user has.",
+    )
+    rate = models.CharField(
+        max_length=20,
+        blank=True,
+        validators=[validate_rate],
+        help_text=f"How many requests it is good for, such as 100/h. Empty: {API_KEY.rate}.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: it does not expire.")
@@ -136,6 +145,10 @@ class ApiKey(models.Model):
             credential=self.credential,
             label=self.name,
             permissions=permissions,
+            buckets=(
+                Bucket(CALLS, f"user:{self.user_id}"),
+                Bucket(API_KEY.at(self.rate), self.credential),
+            ),
             expires_at=self.expires_at,
         )
 

@@ -7,6 +7,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from sessions_app import authority
 from sessions_app.exceptions import TooManySessions, TooManySubscriptions
 from sessions_app.principal import Principal
 from sessions_app.transport.bus import SessionChanged, bus
@@ -117,8 +118,11 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def end(self, reason: str) -> int:
         """End the live ones and tell the processes that hold their streams and calls."""
         with transaction.atomic():
-            ending = list(self.live().order_by("pk").values_list("pk", flat=True))
-            ended = self.filter(pk__in=ending, ended_at=None).update(ended_at=timezone.now(), end_reason=reason)
+            ending = dict(self.live().order_by("pk").values_list("pk", "user_id"))
+            live = self.filter(pk__in=list(ending), ended_at=None)
+            ended = live.update(ended_at=timezone.now(), end_reason=reason)
+            if users := set(filter(None, ending.values())):
+                authority.changed(*users)  # first, so that whoever hears of it reads it
             for pk in ending:
                 transaction.on_commit(partial(bus.publish, SessionChanged(pk)))
         return ended

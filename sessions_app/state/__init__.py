@@ -5,10 +5,10 @@ One interface, two backends: memory for a single process, Redis for several.
 
 from django.conf import settings
 
-from .base import Admission, Operation, State, Ticket, Usage
+from .base import Admission, Epoch, Operation, State, Ticket, Usage
 from .memory import MemoryState
 from .redis import RedisState
 
-__all__ = ["Admission", "Operation", "State", "Ticket", "Usage", "state"]
+__all__ = ["Admission", "Epoch", "Operation", "State", "Ticket", "Usage", "state"]
 
 state: State = RedisState(settings.REDIS_URL) if settings.REDIS_URL else MemoryState()

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from sessions_app.limits import MOST_AT_ONCE, Bucket
+from sessions_app.limits import Bucket
 
+Epoch = tuple[str, str] | None
+"""Everybody's and the caller's own. None while it cannot be told: what was read within the last second counts."""
 LEASE = 60.0
 """Seconds that an operation counts as running. Whoever runs it renews that; who was killed does not."""
 
@@ -31,14 +33,14 @@ class Ticket(NamedTuple):
     buckets: Sequence[Bucket] = ()
     operation: Operation | None = None
     """None for what takes no time of its own, such as a notification."""
-    most_at_once: int = MOST_AT_ONCE
+    most_at_once: int = 0
+    """Operations of the owner; only asked for with one."""
 
 
 class Admission(NamedTuple):
     """What one round trip said. `epoch` is of the moment before any of the caller's authority is read anew."""
 
-    epoch: str | None
-    """None while it cannot be told; then what was read within the last second counts."""
+    epoch: Epoch
     refused: Bucket | None = None
     """The limit that is used up. Nothing was counted."""
     is_crowded: bool = False

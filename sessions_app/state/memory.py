@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from sessions_app.limits import Bucket
 
-from .base import LEASE, Admission, Operation, Ticket, Usage
+from .base import LEASE, Admission, Epoch, Operation, Ticket, Usage
 
 FEW = 1000
 """Owners and buckets that are not worth tidying."""
@@ -46,6 +46,10 @@ class MemoryState:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew."""
         self._windows: dict[str, Window] = {}
         self._running: dict[str, dict[str, tuple[float, Operation]]] = {}
         """By owner and id: until when each operation counts."""
@@ -137,9 +141,8 @@ class MemoryState:
                 self._everybody = new_epoch()
                 self._epochs.clear()
 
-    def _epoch(self, owner: str) -> str:
-        own = self._epochs.get(owner)
-        return self._everybody if own is None else self._everybody + own
+    def _epoch(self, owner: str) -> Epoch:
+        return self._everybody, self._epochs.get(owner, "")
 
 
 def new_epoch() -> str:

@@ -179,12 +179,12 @@ class RedisState:
 
 def admission(ticket: Ticket, reply: Any) -> Admission:
     everybody, own, refused, microseconds = reply
+    epoch, wait = (everybody, own), int(microseconds) / 1e6
     if not refused:
-        return Admission(everybody + own)
-    wait = int(microseconds) / 1e6
+        return Admission(epoch)
     if refused < 0:
-        return Admission(everybody + own, is_crowded=True, retry_after=wait)
-    return Admission(everybody + own, ticket.buckets[refused - 1], retry_after=wait)
+        return Admission(epoch, is_crowded=True, retry_after=wait)
+    return Admission(epoch, ticket.buckets[refused - 1], retry_after=wait)
 
 
 def usages(buckets: Sequence[Bucket], reply: Any) -> list[Usage]:

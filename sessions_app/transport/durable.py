@@ -11,7 +11,6 @@ from functools import partial
 from mcp.shared.subscriptions import PromptsListChanged, ResourcesListChanged, ServerEvent, ToolsListChanged
 from mcp_types import INVALID_PARAMS
 
-from sessions_app.call import Call
 from sessions_app.exceptions import Refused, SessionNotFound
 from sessions_app.models import ServerRequest, Session
 from sessions_app.pool import background_pool
@@ -60,7 +59,7 @@ async def session_of(request: Request) -> Session:
     public_id = request.headers.get(SESSION_ID_HEADER)
     if public_id is None:
         raise Refused("Mcp-Session-Id is missing; the answer to `initialize` has it.")
-    return await session_by_id(public_id, request.principal)
+    return await session_by_id(public_id, request)
 
 
 async def call(server: HostedServer, request: Request, session: Session, message: Message) -> None:
@@ -72,7 +71,7 @@ async def call(server: HostedServer, request: Request, session: Session, message
         accepts_stream=accepts(request.headers, "text/event-stream"),
         session=session,
     )
-    current = Call(request.principal, session, request.headers, exchange)
+    current = request.call(session, exchange)
     connect = partial(handshake.restore, session, exchange)
     await answer(server, current, message, connect, ALL_200)
 
@@ -107,7 +106,7 @@ async def listen(server: HostedServer, request: Request, session: Session) -> No
     # Its name is its request's id, too: none that the client could cancel by chance.
     stream = secrets.token_hex(8)
     exchange = Exchange(request.receive, request.send, stream, progress_token=None, accepts_stream=True)
-    current = Call(request.principal, session, request.headers, exchange)
+    current = request.call(session, exchange)
     listener = Listener(server, current, LISTS, frozenset())
     with ends.call(current), ends.listener(listener):
         if not await background_pool.run(lambda: session.hold_stream(stream)):

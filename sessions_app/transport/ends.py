@@ -5,9 +5,8 @@ A wake-up tells at once; the sweep finds what no wake-up told.
 """
 
 import asyncio
-import logging
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -23,19 +22,21 @@ from mcp.shared.subscriptions import (
 
 from sessions_app import credentials
 from sessions_app.call import Call
+from sessions_app.callers import callers
 from sessions_app.deadline import watch
 from sessions_app.exceptions import Refused, SessionNotFound
 from sessions_app.models import Session, Subscription
 from sessions_app.models.session import ACTIVITY_IS_NOTED_EVERY
 from sessions_app.pool import background_pool, identity_pool, sweep_pool
+from sessions_app.state import state
+from sessions_app.state.base import LEASE
 
 from . import presence
 from .bus import AuthorityChanged, RequestCancelled, SessionChanged, SessionListChanged, bus
 from .exchange import Exchange
 from .jsonrpc import request_digest
 from .listener import Listener
-
-logger = logging.getLogger(__name__)
+from .tasks import Tasks
 
 SWEEP_EVERY = 0.5
 """Seconds."""
@@ -52,10 +53,10 @@ class Ends:
         """In flight, by session."""
         self._listeners: set[Listener] = set()
         self._updated: set[str] = set()
-        self._next_sweep = 0.0
+        self._next_sweep = self._next_renewal = 0.0
         self._sweeping: asyncio.Task[None] | None = None
         self._is_due = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self.is_closing = False
         bus.on(SessionChanged, self._session_changed)
         bus.on(AuthorityChanged, self._authority_changed)
@@ -119,10 +120,10 @@ class Ends:
     def _session_changed(self, event: SessionChanged) -> None:
         presence.session_changed(event.session_id)
         if event.session_id in self._calls:
-            self._spawn(self._check_sessions([event.session_id]))
+            self._tasks.spawn(self._check_sessions([event.session_id]))
 
     def _authority_changed(self, event: AuthorityChanged) -> None:
-        credentials.forget()
+        callers.forget()
         self._is_due = True
         self._sweep_soon()
 
@@ -148,7 +149,7 @@ class Ends:
             if event.uri in listener.uris:
                 listener.tell(event)
         if is_first:
-            self._spawn(self._tell_subscribed())
+            self._tasks.spawn(self._tell_subscribed())
 
     async def _tell_subscribed(self) -> None:
         """Whose session subscribed is read each time: the row may have been made a moment ago, elsewhere."""
@@ -171,7 +172,7 @@ class Ends:
     def _sweep_soon(self) -> None:
         """One at a time: the next when this one is done, and not before somebody wants one."""
         if self._sweeping is None or self._sweeping.done():
-            self._sweeping = self._spawn(self._sweep())
+            self._sweeping = self._tasks.spawn(self._sweep())
 
     async def _sweep(self) -> None:
         self._is_due = True
@@ -179,8 +180,14 @@ class Ends:
             self._is_due = False
             lasting = [call for calls in self._calls.values() for call in calls.values() if call.exchange.lasts]
             if lasting:
+                self._renew(lasting)
                 await self._check_sessions(list({call.session.pk for call in lasting}))
             await self._check_authority(lasting)
+
+    def _renew(self, lasting: list[Call]) -> None:
+        if (now := time.monotonic()) >= self._next_renewal:
+            self._next_renewal = now + LEASE / 3
+            state.renew([call.ticket for call in lasting])
 
     async def _check_sessions(self, pks: list[int]) -> None:
         live = Session.objects.live().filter(pk__in=pks)
@@ -232,20 +239,6 @@ class Ends:
             credential = call.principal.credential
             call.check((await identity_pool.run(lambda: credentials.current([credential]))).get(credential))
             await asyncio.sleep(0)  # where a cancellation arrives
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            if isinstance(error, DatabaseFailure):
-                logger.warning("The database did not say what goes on: %s", error)
-            else:
-                logger.error("A sweep failed", exc_info=error)
 
 
 ends = Ends()

@@ -54,7 +54,7 @@ def open_session(request: Request, message: Message, protocol_version: str) -> S
         protocol_version=protocol_version,
         client_info=info.decode(),
         capabilities=capabilities.decode(),
-        **details_of(client, request.headers, request.scope),
+        **details_of(client, request),
     )
 
 

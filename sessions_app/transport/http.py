@@ -1,32 +1,39 @@
 """MCP over HTTP, every revision on one path.
 
-    guard → authenticate → session → (authorize → validate → execute → record) → reply
+    guard → authenticate → admit → session → (authorize → validate → execute → record) → reply
 
 The part in brackets is the gate's, in `tools_app`. What a request means depends on its era: that of
 2026-07-28 (`stateless.py`) or that of the handshake (`durable.py`).
 """
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from channels.consumer import AsyncConsumer
 from django.db import Error as DatabaseFailure
 from mcp_types import INTERNAL_ERROR
 
-from sessions_app.credentials import authenticate
+from sessions_app.addresses import network_of, peer_address
+from sessions_app.admission import admit, new_operation
+from sessions_app.credentials import presented
 from sessions_app.exceptions import Refused, Unauthenticated
+from sessions_app.limits import Bucket
+from sessions_app.principal import Principal
+from sessions_app.state import Epoch, Operation, state
 
 from . import durable, stateless, strict_json
-from .envelope import is_stateless
+from .envelope import fitting, is_stateless
 from .guard import ClientLeft, Guard, read_body
 from .jsonrpc import Message, Reply, error, parse
 from .kernel import HostedServer
-from .presence import peer_address
 from .request import Request
 from .response import Receive, Send, respond
 
 logger = logging.getLogger(__name__)
+
+LONGEST_NAME, LONGEST_ID = 100, 64
+"""Characters of what is noted of a request that runs."""
 
 
 class McpHttpConsumer(AsyncConsumer):
@@ -42,10 +49,14 @@ class McpHttpConsumer(AsyncConsumer):
             headers = self.guard.check(scope)
             if scope["method"] == "POST":
                 message = parse(await read_body(headers, receive))
-            principal = await authenticate(headers)
-            request = Request(scope, receive, send, headers, principal, message)
-            era = stateless if is_stateless(headers, message) else durable
-            await era.serve(self.server, request)
+            caller = presented(headers, network_of(peer_address(scope)))
+            admitted = await admit(caller, Rules(self.server, message), operation_of(headers, message))
+            try:
+                request = Request(scope, receive, send, headers, admitted, message)
+                era = stateless if is_stateless(headers, message) else durable
+                await era.serve(self.server, request)
+            finally:
+                state.finish(admitted.ticket)
         except ClientLeft:
             return
         except Refused as refusal:
@@ -54,6 +65,34 @@ class McpHttpConsumer(AsyncConsumer):
         except DatabaseFailure:
             logger.exception("The database did not say who calls")
             await refuse(send, unavailable(), message)
+
+
+class Rules(NamedTuple):
+    """What counts one request."""
+
+    server: HostedServer
+    message: Message | Reply | None
+
+    def buckets(self, principal: Principal) -> Sequence[Bucket]:
+        """None for a reply or a notification, the other half of something that was counted."""
+        message = self.message
+        if not isinstance(message, Message) or message.id is None:
+            return ()
+        return (*principal.buckets, *self.server.limits(principal, message))
+
+    async def refresh(self, epoch: Epoch) -> bool:
+        return await self.server.refresh(epoch)
+
+
+def operation_of(headers: Mapping[str, str], message: Message | Reply | None) -> Operation | None:
+    """A request that takes time. What only listens has limits of its own (`ends.py`)."""
+    if not isinstance(message, Message) or message.id is None or message.method == stateless.LISTEN:
+        return None
+    name = (message.params or {}).get("name") if message.method == "tools/call" else None
+    name = name if isinstance(name, str) else message.method
+    return new_operation(
+        fitting(name, LONGEST_NAME), fitting(headers.get(durable.SESSION_ID_HEADER, ""), LONGEST_ID)
+    )
 
 
 async def refuse(send: Send, refusal: Refused, message: Message | Reply | None) -> None:

@@ -1,7 +1,7 @@
 """From a request to its reply: the SDK's kernel, and the short way past it."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,9 @@ from mcp_types import INTERNAL_ERROR, ErrorData
 
 from sessions_app.call import Call
 from sessions_app.exceptions import Refused
+from sessions_app.limits import Bucket
 from sessions_app.principal import Principal
+from sessions_app.state import Epoch
 
 from . import strict_json
 from .ends import ends
@@ -36,6 +38,14 @@ class HostedServer(Server[None]):
         It must be the same result that the kernel would give, envelope included.
         """
         return None
+
+    def limits(self, principal: Principal, message: Message) -> Sequence[Bucket]:
+        """What counts this request beside the caller's own limits: those of the tool, if he may see it."""
+        return ()
+
+    async def refresh(self, epoch: Epoch) -> bool:
+        """Have the limits of this epoch, not more than a second old. Whether they are others than before."""
+        return False
 
     def listed(self, principal: Principal) -> Lists:
         """What this caller's lists hold, by the event that says that one of them changed."""

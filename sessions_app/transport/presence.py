@@ -1,39 +1,36 @@
 """The `Session` row that a request continues, cached like its caller."""
 
 import time
-from collections.abc import Mapping
-from ipaddress import ip_address
-from typing import Any
 
+from sessions_app.addresses import peer_address
 from sessions_app.exceptions import SessionNotFound
 from sessions_app.models import Session
 from sessions_app.pool import background_pool, identity_pool, opening_pool
-from sessions_app.principal import Principal
 from sessions_app.recent import LIFETIME, Recent
+from sessions_app.state import Epoch
 
 from .envelope import Client, fitting
+from .request import Request
 
-_recent: Recent[tuple[int, str, str], Session] = Recent()
-_by_id: Recent[tuple[str, int, str], Session] = Recent()
+# With the epoch that they were read at: a session that was ended since is not found here any more.
+_recent: Recent[tuple[int, str, str, Epoch], Session] = Recent()
+_by_id: Recent[tuple[str, int, str, Epoch], Session] = Recent()
 _changed: dict[int, float] = {}
 """Sessions that the bus named, and until when an earlier reading of them might still be in the caches."""
 
 
-async def session_of(
-    principal: Principal, client: Client, headers: Mapping[str, str], scope: Mapping[str, Any]
-) -> Session:
+async def session_of(request: Request, client: Client) -> Session:
     """The live session of this user, credential and client over HTTP; opened if there is none."""
-    key = (principal.user_id, principal.credential, client.name)
+    principal = request.principal
+    key = (principal.user_id, principal.credential, client.name, request.epoch)
     if (session := unless_changed(_recent.get(key))) is not None:
         return session
-    return await _recent.read(key, lambda: continue_or_open(principal, client, headers, scope))
+    return await _recent.read(key, lambda: continue_or_open(request, client))
 
 
-async def continue_or_open(
-    principal: Principal, client: Client, headers: Mapping[str, str], scope: Mapping[str, Any]
-) -> Session:
+async def continue_or_open(request: Request, client: Client) -> Session:
     """A known session is only read; a new one has to be written, which may have to wait for a lock."""
-    seen = details_of(client, headers, scope)
+    principal, seen = request.principal, details_of(client, request)
     found = await identity_pool.run(
         lambda: Session.objects.continued(principal, client_name=client.name, transport="http")
     )
@@ -52,19 +49,20 @@ async def continue_or_open(
     return found
 
 
-async def session_by_id(public_id: str, principal: Principal) -> Session:
+async def session_by_id(public_id: str, request: Request) -> Session:
     """The live session that `Mcp-Session-Id` names, if it is this caller's. Raises: SessionNotFound."""
-    key = (public_id, principal.user_id, principal.credential)
+    principal = request.principal
+    key = (public_id, principal.user_id, principal.credential, request.epoch)
     session = unless_changed(_by_id.get(key))
     if session is None:
-        session = await _by_id.read(key, lambda: find(public_id, principal))
+        session = await _by_id.read(key, lambda: find(public_id, request))
     if not (session.belongs_to(principal) and session.is_live):
         raise SessionNotFound
     return session
 
 
-async def find(public_id: str, principal: Principal) -> Session:
-    mine = Session.objects.live().durable().of(principal)
+async def find(public_id: str, request: Request) -> Session:
+    mine = Session.objects.live().durable().of(request.principal)
     found = await identity_pool.run(lambda: mine.filter(public_id=public_id).first())
     if found is None:
         raise SessionNotFound
@@ -73,21 +71,13 @@ async def find(public_id: str, principal: Principal) -> Session:
     return found
 
 
-def details_of(client: Client, headers: Mapping[str, str], scope: Mapping[str, Any]) -> dict[str, str | None]:
+def details_of(client: Client, request: Request) -> dict[str, str | None]:
     """What is noted of where a client is, each time that it is."""
     return {
         "client_version": client.version,
-        "ip": peer_address(scope),
-        "user_agent": fitting(headers.get("user-agent", ""), 300),
+        "ip": peer_address(request.scope),
+        "user_agent": fitting(request.headers.get("user-agent", ""), 300),
     }
-
-
-def peer_address(scope: Mapping[str, Any]) -> str | None:
-    """The caller's address. Behind a proxy uvicorn has put it here, if the proxy is a trusted one."""
-    try:
-        return str(ip_address((scope.get("client") or ("",))[0]))
-    except ValueError:
-        return None
 
 
 def unless_changed(session: Session | None) -> Session | None:

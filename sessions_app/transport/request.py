@@ -1,11 +1,16 @@
-"""One HTTP request to the MCP endpoint, guarded, parsed and authenticated."""
+"""One HTTP request to the MCP endpoint: guarded, parsed, and let in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sessions_app.admission import Admitted
+from sessions_app.call import Call
+from sessions_app.models import Session
 from sessions_app.principal import Principal
+from sessions_app.state import Epoch
 
+from .exchange import Exchange
 from .jsonrpc import Message, Reply
 from .response import Receive, Send
 
@@ -17,6 +22,17 @@ class Request:
     send: Send
     headers: Mapping[str, str]
     """By lower-case name."""
-    principal: Principal
+    admitted: Admitted
     message: Message | Reply | None
     """None for GET and DELETE."""
+
+    @property
+    def principal(self) -> Principal:
+        return self.admitted.principal
+
+    @property
+    def epoch(self) -> Epoch:
+        return self.admitted.epoch
+
+    def call(self, session: Session, exchange: Exchange) -> Call:
+        return Call(self.admitted.principal, session, self.headers, exchange, self.admitted.ticket)

@@ -2,7 +2,6 @@
 
 from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS
 
-from sessions_app.call import Call
 from sessions_app.exceptions import Refused
 
 from .ends import ends
@@ -29,8 +28,8 @@ async def serve(server: HostedServer, request: Request) -> None:
         return
     client = read_client(message, request.headers)
     exchange = open_exchange(request, message)
-    session = await session_of(request.principal, client, request.headers, request.scope)
-    call = Call(request.principal, session, request.headers, exchange)
+    session = await session_of(request, client)
+    call = request.call(session, exchange)
     if message.method == LISTEN:
         ends.admit(call)
     await answer(server, call, message, client.connection, ERROR_CODE_HTTP_STATUS)

@@ -69,6 +69,8 @@ class Site:
             "REDIS_URL": required(redis_url(), "Redis"),
             "SECRET_KEY": secrets.token_urlsafe(48),
             "CONCIERGE_LOG_LEVEL": "WARNING",
+            "CONCIERGE_CALL_RATE": "999999/m",
+            "CONCIERGE_KEY_RATE": "999999/m",
             "CONCIERGE_STOP_NOTICE": "0",
         }
         self._servers: list[Server] = []

@@ -37,11 +37,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Whose credentials were looked at."""
     seen: list[Any] = []
 
-    async def authenticate(headers: Mapping[str, str]) -> Any:
+    def presented(headers: Mapping[str, str], network: str) -> Any:
         seen.append(headers)
         raise AssertionError("asked who calls")
 
-    monkeypatch.setattr(http, "authenticate", authenticate)
+    monkeypatch.setattr(http, "presented", presented)
     return seen
 
 

@@ -23,7 +23,7 @@ from tests.control_room import (
     page_of,
     registered_models,
 )
-from tools_app.models import ToolCall
+from tools_app.models import ToolCall, ToolPolicy
 
 pytestmark = pytest.mark.pages
 
@@ -82,6 +82,7 @@ def rows(operator: User) -> dict[type[Model], Any]:
         Preference: Preference.objects.get(),
         ToolCall: call,
         LogEntry: LogEntry.objects.get(),
+        ToolPolicy: ToolPolicy.objects.create(tool="echo", rate="5/m"),
     }
 
 
@@ -107,8 +108,8 @@ def readable_pages(rows: dict[type[Model], Any]) -> list[str]:
 
 
 def writing_pages(rows: dict[type[Model], Any]) -> list[str]:
-    pages = [form_for(model) for model in (User, Group, ApiKey, Preference)]
-    pages += [deletion_of(rows[model]) for model in (User, Group, ApiKey, Preference)]
+    pages = [form_for(model) for model in (User, Group, ApiKey, Preference, ToolPolicy)]
+    pages += [deletion_of(rows[model]) for model in (User, Group, ApiKey, Preference, ToolPolicy)]
     return [*pages, page_of(rows[User]).replace("change", "password")]
 
 

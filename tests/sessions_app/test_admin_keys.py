@@ -13,7 +13,8 @@ from django.db.models import Model
 from django.utils import timezone
 
 from project.connect import instructions
-from sessions_app import credentials, tokens
+from sessions_app import tokens
+from sessions_app.callers import callers
 from sessions_app.models import ApiKey, Session, User
 from sessions_app.transport import presence
 from tests.control_room import (
@@ -64,7 +65,7 @@ async def key_of(wire: Wire) -> ApiKey:
 
 async def status_of(wire: Wire) -> int:
     """What a call is answered now, by a process that remembers nothing."""
-    credentials.forget()
+    callers.forget()
     presence.forget()
     return (await wire.ask("tools/list")).status
 

@@ -18,7 +18,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_app import credentials, tokens
+from sessions_app import tokens
+from sessions_app.callers import callers
 from sessions_app.credentials import identify
 from sessions_app.exceptions import Unauthenticated
 from sessions_app.models import ApiKey, User
@@ -51,7 +52,7 @@ async def knock(secret: str | None, **headers: str) -> Answer:
 async def settled() -> None:
     """Until what runs off the reply's path has run, and nobody is remembered."""
     await asyncio.to_thread(background_pool.close)
-    credentials.forget()
+    callers.forget()
 
 
 def everything(answer: Answer) -> tuple[int, dict[str, str], bytes]:
@@ -208,7 +209,7 @@ async def test_a_scope_stops_with_the_permission(alice: User) -> None:
     await in_thread(
         lambda: Group.objects.get(name="Members").permissions.remove(Permission.objects.get(codename="call_echo"))
     )
-    credentials.forget()
+    callers.forget()
     assert await tools_of(wire) == {"order"}
 
 

@@ -10,7 +10,8 @@ import pytest
 from django.utils import timezone
 
 from project import asgi
-from sessions_app import credentials
+from sessions_app import limits
+from sessions_app.callers import callers
 from sessions_app.models import ApiKey, ServerRequest, Session, User
 from sessions_app.models.session import IDLE_LIFETIME
 from sessions_app.pool import background_pool, identity_pool
@@ -97,7 +98,7 @@ async def test_a_credential_of_other_bytes_and_the_same_identity_goes_on(durable
         return token.value
 
     rotated = await identity_pool.run(rotate)
-    credentials.forget()
+    callers.forget()
     assert (await durable.with_key(rotated).ask("ping")).result == {}
     assert (await durable.ask("ping")).status == 401
 
@@ -127,7 +128,7 @@ async def test_any_process_serves_the_next_request(durable: Durable, monkeypatch
     await durable.ask("logging/setLevel", {"level": "critical"})
     for _ in range(2):
         presence.forget()
-        credentials.forget()
+        callers.forget()
         another = McpHttpConsumer.as_asgi(server=McpServer(registry), guard=asgi.mcp.consumer_initkwargs["guard"])
         monkeypatch.setattr(asgi, "mcp", another)
         answer = await durable.call("chatter")
@@ -337,8 +338,11 @@ async def test_another_key_s_session_does_not_end_with_it(durable: Durable, alic
 # --- Many at once ---------------------------------------------------------------------------------
 
 
-async def test_ids_that_all_clients_use_are_no_one_s_but_their_own(alice: User, bob: User, recorded: Any) -> None:
+async def test_ids_that_all_clients_use_are_no_one_s_but_their_own(
+    alice: User, bob: User, recorded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Fifty clients of two users and both eras, all counting from 1, at once."""
+    monkeypatch.setattr(limits, "MOST_AT_ONCE", 2000)
     keys = [await new_key(user) for user in (alice, bob)]
     durables = [await Durable.open(keys[number % 2]) for number in range(25)]
     wires = [Wire(keys[number % 2], {"name": f"client {number}", "version": "1"}) for number in range(25)]

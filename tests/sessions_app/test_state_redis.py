@@ -105,7 +105,7 @@ async def test_limits_are_counted_in_the_process_meanwhile(server: RedisServer, 
     assert threads == [LIMIT, CLOSED]
     state.change(ALICE)
     operation = Operation("1", "echo", "", 0.0)
-    await state.admit(ticket := Ticket(ALICE, (), operation))
+    await state.admit(ticket := Ticket(ALICE, (), operation, 1))
     assert await state.operations(ALICE) == [operation]
     state.finish(ticket)
     assert await state.operations(ALICE) == []

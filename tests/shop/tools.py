@@ -24,8 +24,10 @@ from mcp_types import (
 )
 from pydantic import BaseModel, Field
 
+from sessions_app.limits import Limit
 from sessions_app.models import Preference
 from sessions_app.permissions import ADMINISTRATORS, EVERYONE
+from sessions_app.rates import HOUR
 from tools_app.context import ABSENT, CurrentPrincipal, CurrentProgress, optional
 from tools_app.exceptions import ToolError
 from tools_app.registry import completion, prompt, resource, tool
@@ -47,6 +49,19 @@ class Order(BaseModel):
 async def echo(text: str) -> str:
     """Say it back."""
     return text
+
+
+@tool("rationed", groups=EVERYONE, limit=Limit("rationed", 3, HOUR))
+def rationed(*, principal: CurrentPrincipal) -> str:
+    """Only so often."""
+    finished.append(f"rationed for {principal.username}")
+    return "granted"
+
+
+@tool("rationed-restock", groups=[ADMINISTRATORS], read_only=True, limit=Limit("restock", 1, HOUR))
+async def rationed_restock() -> str:
+    """Only so often, and only for some."""
+    return "restocked"
 
 
 @tool("any-value", groups=EVERYONE, read_only=True)

@@ -28,7 +28,10 @@ async def test_a_caller_sees_what_he_may_use(alice: User, admin: User, charlie: 
     seen = await listed(members, *LISTS[0])
     assert seen == sorted(seen)
     assert {"echo", "get-user-profile", "manage-preferences"} <= set(seen)
-    assert set(await listed(administrators, *LISTS[0])) - set(seen) == {"restock"}
+    assert set(await listed(administrators, *LISTS[0])) - set(seen) == {
+        "restock",
+        "rationed-restock",
+    }
     assert set(await listed(administrators, *LISTS[1])) - set(await listed(members, *LISTS[1])) == {
         "shop://ledger"
     }

@@ -1,0 +1,30 @@
+"""Where a request comes from, and what of that counts as one place."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+
+def peer_address(scope: Mapping[str, Any]) -> str | None:
+    """The caller's address. Behind a proxy uvicorn has put it here, if the proxy is a trusted one."""
+    return plain_address((scope.get("client") or ("",))[0])
+
+
+@lru_cache(maxsize=1024)
+def plain_address(text: str) -> str | None:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=1024)
+def network_of(address: str | None) -> str:
+    """What is limited as one: an IPv4 address, or the /64 that one IPv6 subscriber has whole."""
+    if address is None:
+        return "unknown"
+    parsed = ip_address(address)
+    if mapped := getattr(parsed, "ipv4_mapped", None):
+        parsed = mapped
+    return str(ip_network((parsed, 32 if parsed.version == 4 else 64), strict=False))
