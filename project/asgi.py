@@ -1,7 +1,8 @@
 """The ASGI application: what lives on which path.
 
-/mcp      McpHttpConsumer      MCP over HTTP
-the rest  Django               admin, health
+/mcp        McpHttpConsumer    MCP over HTTP
+/mcp/guest  McpHttpConsumer    the same for callers without a credential, if there are to be any
+the rest    Django             admin, health
 """
 
 import asyncio
@@ -18,6 +19,7 @@ django = get_asgi_application()  # loads the apps, and with them every tools.py
 
 from django.conf import settings
 
+from sessions_app.credentials import guest
 from sessions_app.pool import POOLS
 from sessions_app.transport.asking import waiting
 from sessions_app.transport.bus import bus
@@ -32,13 +34,18 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 server = McpServer(registry)
-mcp = McpHttpConsumer.as_asgi(server=server, guard=Guard(settings.CONFIG.origin))
+guard = Guard(settings.CONFIG.origin)
+mcp = McpHttpConsumer.as_asgi(server=server, guard=guard)
+mcp_for_guests = McpHttpConsumer.as_asgi(server=server, guard=guard, present=guest.presented)
+ROUTES = {"/mcp": mcp, "/mcp/": mcp}
+if settings.CONFIG.guests:
+    ROUTES |= {"/mcp/guest": mcp_for_guests, "/mcp/guest/": mcp_for_guests}
 
 
 async def application(scope: Any, receive: Receive, send: Send) -> None:
     match scope["type"]:
         case "http":
-            await (mcp if scope["path"] in ("/mcp", "/mcp/") else django)(scope, receive, send)
+            await ROUTES.get(scope["path"], django)(scope, receive, send)
         case "lifespan":
             await lifespan(receive, send)
         case "websocket":

@@ -36,6 +36,7 @@ class Config(BaseSettings):
     redis_url: str | None = Field(None, alias="REDIS_URL")
     email_url: str | None = Field(None, alias="EMAIL_URL")
 
+    guests: bool = Field(True, alias="CONCIERGE_GUESTS")
     call_rate: str = Field("6000/m", alias="CONCIERGE_CALL_RATE")
     key_rate: str = Field("3000/m", alias="CONCIERGE_KEY_RATE")
 

@@ -10,6 +10,7 @@ class SessionsConfig(AppConfig):
 
     def ready(self) -> None:
         from . import signals  # noqa: F401 (connects itself)
-        from .permissions import make_groups
+        from .permissions import make_groups, make_words
 
         post_migrate.connect(make_groups, sender=self)
+        post_migrate.connect(make_words, sender=self)

@@ -5,7 +5,7 @@ decides. The registry names the groups that get it when its row is first made; f
 row belongs to the operators, in the admin.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission
@@ -17,12 +17,29 @@ GUESTS = "Guests"
 MEMBERS = "Members"
 ADMINISTRATORS = "Administrators"
 EVERYONE = (GUESTS, MEMBERS, ADMINISTRATORS)
+READ, ADMIN = "sessions_app.read", "sessions_app.admin"
+WORDS = {READ: ("Can read", EVERYONE), ADMIN: ("Can administer", (ADMINISTRATORS,))}
+"""The seed's two permissions, as rows like any other: what they are called, and who gets them."""
 
 
 def make_groups(**signal: Any) -> None:
     """After migrate: the groups that ship, if they are not there."""
     for name in EVERYONE:
         Group.objects.get_or_create(name=name)
+
+
+def make_words(**signal: Any) -> None:
+    """After migrate: the rows of the seed's permissions."""
+    from .models import User
+
+    ContentType.objects.clear_cache()  # a flush gives the rows new ids
+    for permission, (name, groups) in WORDS.items():
+        make_permission(User, permission.partition(".")[2], name, groups)
+
+
+def words_of(permissions: Collection[str]) -> list[str]:
+    """`read`, `admin`: those of the seed's permissions that are among these."""
+    return [permission.partition(".")[2] for permission in WORDS if permission in permissions]
 
 
 @transaction.atomic

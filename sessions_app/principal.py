@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from mcp.server.mcpserver.exceptions import ToolError
+
 from .limits import Bucket
 
 
@@ -10,7 +12,8 @@ from .limits import Bucket
 class Principal:
     """One caller, as the database says within the last second. Nothing here may widen later."""
 
-    user_id: int
+    account: int | None
+    """The user's primary key; None for a guest."""
     username: str
     credential: str
     """The credential's identity, as `kind:id`: not its bytes, and not its user alone."""
@@ -23,9 +26,16 @@ class Principal:
     expires_at: datetime | None = None
 
     @property
+    def user_id(self) -> int:
+        """The user's primary key, for what only users have. Raises: ToolError for a guest."""
+        if self.account is None:
+            raise ToolError("This takes an account, and guests have none.")
+        return self.account
+
+    @property
     def owner(self) -> str:
-        """Whose calls count together: all of a user's, whatever they come with."""
-        return f"user:{self.user_id}"
+        """Whose calls count together: all of a user's, whatever they come with; all of a guest's address."""
+        return self.credential if self.account is None else f"user:{self.account}"
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions

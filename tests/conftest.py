@@ -12,7 +12,7 @@ from django.db import connection, connections
 from django.test.utils import setup_databases, teardown_databases
 
 from sessions_app.callers import callers
-from sessions_app.models import ApiKey, User
+from sessions_app.models import ApiKey, Session, User
 from sessions_app.permissions import ADMINISTRATORS, EVERYONE, MEMBERS
 from sessions_app.pool import POOLS, identity_pool
 from sessions_app.state import state
@@ -91,6 +91,7 @@ def db_for_threads(grants_that_ship: Grants, django_db_blocker: Any) -> Iterator
     with django_db_blocker.unblock():
         yield
         User.objects.all().delete()
+        Session.objects.all().delete()  # guests'
         ToolCall.objects.all().delete()
         ToolPolicy.objects.all().delete()
         Group.objects.exclude(name__in=EVERYONE).delete()

@@ -58,7 +58,7 @@ class Entry:
             self.name[:255],
             str(self.outcome),
             self.error_id,
-            principal.user_id,
+            principal.account,
             principal.username,
             principal.credential,
             self.session.pk,
@@ -145,7 +145,8 @@ def insert(entries: Sequence[Entry]) -> None:
 
 def count(entries: Sequence[Entry]) -> None:
     """Add to each session's metrics, in the order of their ids: two processes must not wait for each other."""
-    by_session = sorted(entries, key=lambda entry: entry.session.pk)
+    kept = [entry for entry in entries if not entry.session._state.adding]  # a guest's may not be
+    by_session = sorted(kept, key=lambda entry: entry.session.pk)
     for session_id, group in groupby(by_session, key=lambda entry: entry.session.pk):
         calls = list(group)
         Session(pk=session_id).count(

@@ -22,4 +22,4 @@ def request_state_security() -> RequestStateSecurity:
 
 def bound_to(ctx: ServerRequestContext[Any, Call]) -> str:
     principal = call_of(ctx).principal
-    return f"{principal.user_id}/{principal.credential}"
+    return f"{principal.account}/{principal.credential}"

@@ -117,7 +117,7 @@ class McpServer(HostedServer):
             return error_result(str(error))
 
     def shortcut(self, call: Call, method: str, params: Mapping[str, Any]) -> Awaitable[dict[str, Any]] | None:
-        """The plain call of a tool that neither asks nor wants the SDK's context (`plain.py`); tests compare both."""
+        """The plain call of a tool that asks nothing and wants no context: `plain.py`. Tests compare both."""
         if not is_plain(method, params) or call.session.protocol_version < FIRST_STRUCTURED_VERSION:
             return None
         name, arguments = params.get("name"), params.get("arguments", NOTHING)

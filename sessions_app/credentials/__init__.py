@@ -13,9 +13,11 @@ from sessions_app.callers import Presented
 from sessions_app.exceptions import Refused, Unauthenticated
 from sessions_app.principal import Principal
 
-from . import api_key
+from . import api_key, guest
 
 KINDS = (api_key,)
+HOLDERS = (*KINDS, guest)
+"""Whose streams may be open."""
 CREDENTIAL_HEADERS = ("authorization", "x-api-key", "x-session-token")
 
 
@@ -55,7 +57,7 @@ def current(identities: Collection[str]) -> dict[str, Principal]:
     For open streams, which were authenticated when they began: a few queries for all of them.
     """
     found: list[Principal] = []
-    for kind in KINDS:
+    for kind in HOLDERS:
         prefix = f"{kind.IDENTITY}:"
         ids = [identity.removeprefix(prefix) for identity in identities if identity.startswith(prefix)]
         if ids:

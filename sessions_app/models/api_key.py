@@ -140,7 +140,7 @@ class ApiKey(models.Model):
         if self.scopes is not None:
             permissions &= frozenset(self.scopes)
         return Principal(
-            user_id=self.user_id,
+            account=self.user_id,
             username=self.user.get_username(),
             credential=self.credential,
             label=self.name,

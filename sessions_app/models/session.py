@@ -47,7 +47,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
     def of(self, principal: Principal) -> Self:
         """Those of this user *and* this credential: another key of his must not see their state."""
-        return self.filter(user_id=principal.user_id, credential=principal.credential)
+        return self.filter(user_id=principal.account, credential=principal.credential)
 
     def stateless(self) -> Self:
         """Those of the era without a handshake, which are found by who calls, not by an id."""
@@ -94,7 +94,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """A new session for a client that shook hands. Raises: TooManySessions."""
         self.make_room_for(principal)
         return self.create(
-            user_id=principal.user_id, credential=principal.credential, label=principal.label, **details
+            user_id=principal.account, credential=principal.credential, label=principal.label, **details
         )
 
     def make_room_for(self, principal: Principal) -> None:
@@ -199,7 +199,7 @@ class Session(models.Model):
 
     def belongs_to(self, principal: Principal) -> bool:
         """To this user *and* this credential; an id alone opens nothing."""
-        return (self.user_id, self.credential) == (principal.user_id, principal.credential)
+        return (self.user_id, self.credential) == (principal.account, principal.credential)
 
     def is_due_to_note_activity(self) -> bool:
         return self.last_activity_at < timezone.now() - ACTIVITY_IS_NOTED_EVERY

@@ -181,7 +181,7 @@ class Ends:
             lasting = [call for calls in self._calls.values() for call in calls.values() if call.exchange.lasts]
             if lasting:
                 self._renew(lasting)
-                await self._check_sessions(list({call.session.pk for call in lasting}))
+                await self._check_sessions(list({call.session.pk for call in lasting} - {None}))
             await self._check_authority(lasting)
 
     def _renew(self, lasting: list[Call]) -> None:

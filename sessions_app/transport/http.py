@@ -7,7 +7,7 @@ The part in brackets is the gate's, in `tools_app`. What a request means depends
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from channels.consumer import AsyncConsumer
@@ -16,6 +16,7 @@ from mcp_types import INTERNAL_ERROR
 
 from sessions_app.addresses import network_of, peer_address
 from sessions_app.admission import admit, new_operation
+from sessions_app.callers import Presented
 from sessions_app.credentials import presented
 from sessions_app.exceptions import Refused, Unauthenticated
 from sessions_app.limits import Bucket
@@ -32,6 +33,9 @@ from .response import Receive, Send, respond
 
 logger = logging.getLogger(__name__)
 
+Present = Callable[[Mapping[str, str], str], Presented]
+"""What a request with these headers, from that network, presents."""
+
 LONGEST_NAME, LONGEST_ID = 100, 64
 """Characters of what is noted of a request that runs."""
 
@@ -39,9 +43,10 @@ LONGEST_NAME, LONGEST_ID = 100, 64
 class McpHttpConsumer(AsyncConsumer):
     """Hosts an MCP server on a route. Reads the wire itself: see docs/why.md."""
 
-    def __init__(self, *, server: HostedServer, guard: Guard) -> None:
+    def __init__(self, *, server: HostedServer, guard: Guard, present: Present = presented) -> None:
         self.server = server
         self.guard = guard
+        self.present = present
 
     async def __call__(self, scope: Any, receive: Receive, send: Any) -> None:
         message: Message | Reply | None = None
@@ -49,7 +54,7 @@ class McpHttpConsumer(AsyncConsumer):
             headers = self.guard.check(scope)
             if scope["method"] == "POST":
                 message = parse(await read_body(headers, receive))
-            caller = presented(headers, network_of(peer_address(scope)))
+            caller = self.present(headers, network_of(peer_address(scope)))
             admitted = await admit(caller, Rules(self.server, message), operation_of(headers, message))
             try:
                 request = Request(scope, receive, send, headers, admitted, message)

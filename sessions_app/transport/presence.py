@@ -13,16 +13,27 @@ from .envelope import Client, fitting
 from .request import Request
 
 # With the epoch that they were read at: a session that was ended since is not found here any more.
-_recent: Recent[tuple[int, str, str, Epoch], Session] = Recent()
-_by_id: Recent[tuple[str, int, str, Epoch], Session] = Recent()
+_recent: Recent[tuple[int | None, str, str, Epoch], Session] = Recent()
+_by_id: Recent[tuple[str, int | None, str, Epoch], Session] = Recent()
 _changed: dict[int, float] = {}
 """Sessions that the bus named, and until when an earlier reading of them might still be in the caches."""
 
 
 async def session_of(request: Request, client: Client) -> Session:
-    """The live session of this user, credential and client over HTTP; opened if there is none."""
+    """The live session of this user, credential and client over HTTP; opened if there is none.
+
+    A guest's is not kept: of this era he has no state that is.
+    """
     principal = request.principal
-    key = (principal.user_id, principal.credential, client.name, request.epoch)
+    if principal.account is None:
+        return Session(
+            credential=principal.credential,
+            label=principal.label,
+            client_name=client.name,
+            transport="http",
+            protocol_version=client.protocol_version,
+        )
+    key = (principal.account, principal.credential, client.name, request.epoch)
     if (session := unless_changed(_recent.get(key))) is not None:
         return session
     return await _recent.read(key, lambda: continue_or_open(request, client))
@@ -52,7 +63,7 @@ async def continue_or_open(request: Request, client: Client) -> Session:
 async def session_by_id(public_id: str, request: Request) -> Session:
     """The live session that `Mcp-Session-Id` names, if it is this caller's. Raises: SessionNotFound."""
     principal = request.principal
-    key = (public_id, principal.user_id, principal.credential, request.epoch)
+    key = (public_id, principal.account, principal.credential, request.epoch)
     session = unless_changed(_by_id.get(key))
     if session is None:
         session = await _by_id.read(key, lambda: find(public_id, request))

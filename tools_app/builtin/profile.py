@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from sessions_app.models import User
-from sessions_app.permissions import EVERYONE
+from sessions_app.permissions import EVERYONE, words_of
 from tools_app.context import CurrentPrincipal, CurrentSession
 from tools_app.registry import tool
 
@@ -18,11 +18,13 @@ class UserProfile(BaseModel):
     username: str
     label: str
     permissions: list[str]
+    """The seed's words first, then each by its exact name."""
     login_time: datetime
     last_activity: datetime
     email: str
     role: str
-    created: datetime
+    created: datetime | None
+    """None for a guest, who has no account."""
 
     def to_markdown(self) -> str:
         return (
@@ -35,22 +37,22 @@ class UserProfile(BaseModel):
             "**Additional Details:**\n"
             f"- Email: {self.email}\n"
             f"- Role: {self.role}\n"
-            f"- Created: {self.created.isoformat()}\n"
+            f"- Created: {self.created.isoformat() if self.created else 'never'}\n"
         )
 
 
 @tool("get-user-profile", title="User Profile", groups=EVERYONE, read_only=True, idempotent=True)
 def get_user_profile(*, principal: CurrentPrincipal, session: CurrentSession) -> UserProfile:
     """Get current user's profile information"""
-    user = User.objects.get(pk=principal.user_id)
+    user = None if principal.account is None else User.objects.get(pk=principal.account)
     return UserProfile(
-        user_id=str(user.pk),
-        username=user.get_username(),
+        user_id="guest" if user is None else str(user.pk),
+        username=principal.username,
         label=principal.label,
-        permissions=sorted(principal.permissions),
+        permissions=[*words_of(principal.permissions), *sorted(principal.permissions)],
         login_time=session.opened_at,
         last_activity=session.last_activity_at,
-        email=user.email,
-        role=user.role,
-        created=user.date_joined,
+        email="" if user is None else user.email,
+        role="guest" if user is None else user.role,
+        created=None if user is None else user.date_joined,
     )
