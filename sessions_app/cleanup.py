@@ -10,11 +10,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from .chores import chore
-from .models import ServerRequest, Session, Subscription
+from .models import RefreshToken, RevokedToken, ServerRequest, Session, SessionToken, Subscription, TokenFamily
 from .models.session import SessionQuerySet
 
 HISTORY = timedelta(days=30)
-"""How long a session is kept after its end."""
+"""How long a session, or a token, is kept after its end."""
 LAST_WORDS = timedelta(minutes=10)
 """How long a row outlives its use: a process may still be about to write to it, such as a call's metrics."""
 
@@ -43,6 +43,27 @@ def unused_sessions() -> QuerySet[Session]:
 @chore("sessions that ended 30 days ago")
 def old_sessions() -> QuerySet[Session]:
     return Session.objects.filter(ended_at__lte=timezone.now() - HISTORY, calls__gt=0)
+
+
+@chore("session tokens that ended 30 days ago")
+def old_session_tokens() -> QuerySet[SessionToken]:
+    return SessionToken.objects.over(timezone.now() - HISTORY)
+
+
+# A family that is over refuses them by itself. One of a thousand could take four thousand with it.
+@chore("refresh tokens of families that are over")
+def old_refresh_tokens() -> QuerySet[RefreshToken]:
+    return RefreshToken.objects.filter(family__in=TokenFamily.objects.over(timezone.now()))
+
+
+@chore("token families that ended 30 days ago")
+def old_families() -> QuerySet[TokenFamily]:
+    return TokenFamily.objects.over(timezone.now() - HISTORY)
+
+
+@chore("revoked JWTs that have expired")
+def old_revoked_tokens() -> QuerySet[RevokedToken]:
+    return RevokedToken.objects.filter(expires_at__lte=timezone.now())
 
 
 @chore("expired sign-ins to the admin")

@@ -52,6 +52,8 @@ CALLS = Limit("calls", 6000, MINUTE).at(settings.CALL_RATE)
 """Requests of one user, over all transports and credentials. Generous: it is there for runaway loops."""
 API_KEY = Limit("api-key", 3000, MINUTE).at(settings.KEY_RATE)
 """Requests with one API key; each key may have a rate of its own."""
+CREDENTIAL = Limit("credential", 1, MINUTE)
+"""Requests with one credential of another kind, if it has a rate of its own."""
 GUEST = Limit("guest", 60, MINUTE)
 """Requests of one address (IPv6: of one /64) without a credential."""
 OPERATION = Limit("operation", 100, HOUR)

@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from . import authority
-from .models import ApiKey, User
+from .models import ApiKey, SessionToken, TokenFamily, User
 
 
 def groups_changed(action: str = "", **signal: Any) -> None:
@@ -46,6 +46,6 @@ for through in (User.groups.through, User.user_permissions.through):
     m2m_changed.connect(memberships_changed, sender=through)
 post_save.connect(user_saved, sender=User)
 post_delete.connect(user_deleted, sender=User)
-for credential in (ApiKey,):
+for credential in (ApiKey, SessionToken, TokenFamily):
     post_save.connect(credential_changed, sender=credential)
     post_delete.connect(credential_changed, sender=credential)

@@ -14,6 +14,10 @@ from hashlib import sha256
 from string import ascii_lowercase, ascii_uppercase, digits
 
 API_KEY = "cgk"
+SESSION_TOKEN = "cgs"
+REFRESH_TOKEN = "cgr"
+TOKEN_FAMILY = "cgf"
+"""Never a secret's: what lists call the tokens that one sign-in led to."""
 
 ALPHABET = digits + ascii_uppercase + ascii_lowercase
 PUBLIC_ID_LENGTH = 12
@@ -42,9 +46,13 @@ class Token:
 
 
 def mint(prefix: str) -> Token:
-    public_id = base62(secrets.randbits(71), PUBLIC_ID_LENGTH)
+    public_id = new_public_id()
     body = f"{prefix}_{public_id}_{base62(secrets.randbits(256), SECRET_LENGTH)}"
     return Token(prefix, public_id, body + checksum(body))
+
+
+def new_public_id() -> str:
+    return base62(secrets.randbits(71), PUBLIC_ID_LENGTH)
 
 
 def parse(value: str) -> Token | None:

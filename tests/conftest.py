@@ -12,7 +12,7 @@ from django.db import connection, connections
 from django.test.utils import setup_databases, teardown_databases
 
 from sessions_app.callers import callers
-from sessions_app.models import ApiKey, Session, User
+from sessions_app.models import ApiKey, RevokedToken, Session, User
 from sessions_app.permissions import ADMINISTRATORS, EVERYONE, MEMBERS
 from sessions_app.pool import POOLS, identity_pool
 from sessions_app.state import state
@@ -94,6 +94,7 @@ def db_for_threads(grants_that_ship: Grants, django_db_blocker: Any) -> Iterator
         Session.objects.all().delete()  # guests'
         ToolCall.objects.all().delete()
         ToolPolicy.objects.all().delete()
+        RevokedToken.objects.all().delete()
         Group.objects.exclude(name__in=EVERYONE).delete()
         if read_grants() != grants_that_ship:
             for name, permissions in grants_that_ship.items():

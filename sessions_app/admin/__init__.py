@@ -1,8 +1,22 @@
 from django.contrib import admin
 
-from . import api_key, group, history, preference, session, user
+from . import (
+    api_key,
+    group,
+    history,
+    outside_identity,
+    preference,
+    revoked_token,
+    session,
+    session_token,
+    token_family,
+    user,
+)  # fmt: skip
 
-__all__ = ["api_key", "group", "history", "preference", "session", "user"]
+__all__ = [
+    "api_key", "group", "history", "outside_identity", "preference", "revoked_token", "session", "session_token",
+    "token_family", "user",
+]  # fmt: skip
 
 admin.site.site_header = admin.site.site_title = "Concierge"
 admin.site.index_title = "Control room"

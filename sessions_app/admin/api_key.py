@@ -2,19 +2,19 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth.models import Permission
-from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from sessions_app.models import ApiKey
-from sessions_app.models.api_key import DEFAULT_LIFETIME, ApiKeyQuerySet
+from sessions_app.models.api_key import DEFAULT_LIFETIME
 from sessions_app.tokens import Token
 
-from .people import AboutPeople, is_saved
+from .credential import CredentialAdmin
+from .people import is_saved
 
 
 class ApiKeyForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -78,43 +78,29 @@ def scope_choices(already: list[str] | None) -> list[tuple[str, str]]:
     return choices + [(scope, scope) for scope in already or () if scope not in listed]
 
 
-class ByStatus(admin.SimpleListFilter):
-    title = "status"
-    parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("valid", "Valid"), ("revoked", "Revoked"), ("expired", "Expired")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
-        match self.value():
-            case "valid" if isinstance(queryset, ApiKeyQuerySet):
-                return queryset.valid()
-            case "revoked":
-                return queryset.exclude(revoked_at=None)
-            case "expired":
-                return queryset.filter(revoked_at=None, expires_at__lte=timezone.now())
-        return queryset
-
-
 @admin.register(ApiKey)
-class ApiKeyAdmin(AboutPeople):
+class ApiKeyAdmin(CredentialAdmin):
     form = ApiKeyForm
     list_display = ("name", "shown_prefix", "user", "status", "last_used_at", "expires_at", "narrowed")
-    list_filter = (ByStatus, "created_at")
-    list_select_related = ("user",)
     search_fields = ("name", "public_id", "user__username")
-    actions = ("revoke",)
-    never_searched = ("digest",)
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         if not is_saved(obj):
             return ("user", "name", "scopes", "expires_at")
         scopes = "scopes" if self.has_change_permission(request, obj) else "narrowed"
-        known = ("created_at", "last_used_at", "revoked_at")
+        known = ("created_at", "last_used_at", "revoked_at", "revoked_reason")
         return ("user", "name", "shown_prefix", "status", scopes, "expires_at", *known)
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
-        shown = ("shown_prefix", "status", "narrowed", "created_at", "last_used_at", "revoked_at")
+        shown = (
+            "shown_prefix",
+            "status",
+            "narrowed",
+            "created_at",
+            "last_used_at",
+            "revoked_at",
+            "revoked_reason",
+        )
         return ("user", *shown) if is_saved(obj) else ()
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
@@ -149,30 +135,3 @@ class ApiKeyAdmin(AboutPeople):
     @admin.display(description="key", ordering="public_id")
     def shown_prefix(self, key: ApiKey) -> str:
         return f"{key.prefix}…{key.last_four}"
-
-    @admin.display(description="status")
-    def status(self, key: ApiKey) -> str:
-        if key.revoked_at:
-            return "revoked"
-        if key.is_valid:
-            return "valid"
-        return "its owner is inactive" if not key.user.is_active else "expired"
-
-    @admin.display(description="narrowed to")
-    def narrowed(self, key: ApiKey) -> str:
-        if key.scopes is None:
-            return "—"
-        return ", ".join(scope.partition(".")[2] for scope in key.scopes) or "nothing"
-
-    @admin.action(
-        description="Revoke this API key",
-        description_plural="Revoke the selected API keys",
-        permissions=["change"],
-        location=[admin.ActionLocation.CHANGE_LIST, admin.ActionLocation.CHANGE_FORM],
-    )
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        keys = self.allowed(request, queryset.select_related("user"))
-        revoked = [key for key in keys if key.revoke()]
-        for key in revoked:
-            self.log_change(request, key, "Revoked.")
-        messages.success(request, f"Revoked: {len(revoked)}. Revoked before: {len(keys) - len(revoked)}.")

@@ -5,7 +5,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import Prefetch
 from django.http import HttpRequest
 
-from sessions_app.models import Session, User
+from sessions_app.models import Session, SessionToken, TokenFamily, User
 
 from .group import WITH_CONTENT_TYPE
 from .people import AboutPeople
@@ -46,9 +46,12 @@ class UserAdmin(AboutPeople, DjangoUserAdmin):  # type: ignore[type-arg]  # gene
         return not is_self and super().has_delete_permission(request, obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Sessions are history, but their user's, and go with him. What an operator did stays, and keeps him."""
+        """Sessions and tokens are history, but their user's, and go with him. What an operator did stays,
+        and keeps him.
+        """
         nested, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        return nested, counts, lacking - {Session._meta.verbose_name}, protected
+        history = {model._meta.verbose_name for model in (Session, SessionToken, TokenFamily)}
+        return nested, counts, lacking - history, protected
 
     @admin.display(description="groups")
     def group_names(self, user: User) -> str:

@@ -9,16 +9,19 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from hashlib import sha256
 
+from sessions_app import tokens
 from sessions_app.callers import Presented
 from sessions_app.exceptions import Refused, Unauthenticated
 from sessions_app.principal import Principal
 
-from . import api_key, guest
+from . import api_key, guest, session_token
 
-KINDS = (api_key,)
+KINDS = (api_key, session_token)
 HOLDERS = (*KINDS, guest)
 """Whose streams may be open."""
-CREDENTIAL_HEADERS = ("authorization", "x-api-key", "x-session-token")
+OWN_HEADERS = {"x-api-key": tokens.API_KEY, "x-session-token": tokens.SESSION_TOKEN}
+"""By the header that only one kind may come in: how that kind begins. Any kind may come as a Bearer."""
+CREDENTIAL_HEADERS = ("authorization", *OWN_HEADERS)
 
 
 def presented(headers: Mapping[str, str], network: str) -> Presented:
@@ -29,15 +32,23 @@ def presented(headers: Mapping[str, str], network: str) -> Presented:
 
 
 def only_secret(headers: Mapping[str, str]) -> str:
-    if sum(name in headers for name in CREDENTIAL_HEADERS) > 1:
-        raise Refused("Send one credential, not two.")
-    bearer = headers.get("authorization")
-    api_key_header = headers.get("x-api-key")
-    if api_key_header is not None:
-        return api_key_header.strip()
-    if bearer is None:
+    sent = [name for name in CREDENTIAL_HEADERS if name in headers]
+    if not sent:
         raise Unauthenticated("no credential", is_bad=False)
-    scheme, _, secret = bearer.partition(" ")
+    if len(sent) > 1:
+        raise Refused("Send one credential, not two.")
+    value = headers[sent[0]]
+    return bearer(value) if sent[0] == "authorization" else of_kind(sent[0], value.strip())
+
+
+def of_kind(header: str, secret: str) -> str:
+    if not secret.startswith(f"{OWN_HEADERS[header]}_"):
+        raise Unauthenticated(f"of the wrong kind for {header}")
+    return secret
+
+
+def bearer(value: str) -> str:
+    scheme, _, secret = value.partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise Unauthenticated("not a Bearer credential")
     return secret.strip()

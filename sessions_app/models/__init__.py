@@ -1,8 +1,16 @@
 from .api_key import ApiKey
+from .outside_identity import OutsideIdentity
 from .preference import Preference
+from .refresh_token import RefreshToken
+from .revoked_token import RevokedToken
 from .server_request import ServerRequest
 from .session import Session
+from .session_token import SessionToken
 from .subscription import Subscription
+from .token_family import TokenFamily
 from .user import User
 
-__all__ = ["ApiKey", "Preference", "ServerRequest", "Session", "Subscription", "User"]
+__all__ = [
+    "ApiKey", "OutsideIdentity", "Preference", "RefreshToken", "RevokedToken", "ServerRequest", "Session",
+    "SessionToken", "Subscription", "TokenFamily", "User",
+]  # fmt: skip

@@ -1,19 +1,68 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from django.contrib.auth.models import AbstractUser, Group, Permission
-from django.db.models import Q, QuerySet
+from django.db import transaction
+from django.db.models import DateTimeField, Q, QuerySet
+from django.utils import timezone
+
+from sessions_app import authority
 
 
 def names_of(rows: Iterable[tuple[str, str]]) -> frozenset[str]:
     return frozenset(f"{app_label}.{codename}" for app_label, codename in rows)
 
 
+def saves_password(kwargs: Mapping[str, Any]) -> bool:
+    fields = kwargs.get("update_fields")
+    return fields is None or "password" in fields
+
+
 class User(AbstractUser):
     """A person or an agent. Ours from the first migration, so that it can grow."""
 
+    tokens_valid_after = DateTimeField(
+        null=True, blank=True, editable=False, help_text="What was got for a password until then is over."
+    )
+
+    _password: str | None  # Django's, until it is saved
+    _is_password_taken = False
+
     class Meta(AbstractUser.Meta):
         db_table = "sessions_user"
+
+    def save(self, **kwargs: Any) -> None:
+        """A changed password ends what was got for the old one; one that is only hashed anew does not."""
+        if self._state.adding or not self.is_password_changed or not saves_password(kwargs):
+            super().save(**kwargs)
+        else:
+            self._save_password(kwargs)
+        self._is_password_taken = False
+
+    @property
+    def is_password_changed(self) -> bool:
+        """By `set_password` or `set_unusable_password`, and not saved yet."""
+        return self._password is not None or self._is_password_taken
+
+    @transaction.atomic
+    def _save_password(self, kwargs: dict[str, Any]) -> None:
+        self.tokens_valid_after = timezone.now()
+        if kwargs.get("update_fields") is not None:
+            kwargs["update_fields"] = {*kwargs["update_fields"], "tokens_valid_after"}
+        super().save(**kwargs)
+        self.end_sign_ins("the password was changed")
+
+    def set_unusable_password(self) -> None:
+        """Taking the password away is a change, too."""
+        super().set_unusable_password()
+        self._is_password_taken = True
+
+    @transaction.atomic
+    def end_sign_ins(self, reason: str) -> int:
+        """Revoke what was got for the password: session tokens and token families, not API keys. How many."""
+        authority.changed(self.pk)
+        return self.session_tokens.all().revoke(reason) + self.token_families.all().revoke(reason)
 
     @property
     def role(self) -> str:

@@ -9,8 +9,19 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from sessions_app.models import ApiKey, Preference, Session, User
+from sessions_app.models import (
+    ApiKey,
+    OutsideIdentity,
+    Preference,
+    RefreshToken,
+    RevokedToken,
+    Session,
+    SessionToken,
+    TokenFamily,
+    User,
+)
 from tests.control_room import (
     ControlRoom,
     Page,
@@ -29,7 +40,8 @@ pytestmark = pytest.mark.pages
 
 CANARIES = (
     "user-name", "first-name", "email", "key-name", "session-label", "client-name", "user-agent", "end-reason",
-    "preference-key", "preference-value", "call-name", "group-name",
+    "preference-key", "preference-value", "call-name", "group-name", "token-name", "token-agent", "family-agent",
+    "revoked-issuer", "jti", "revoked-reason", "key-reason", "issuer", "subject",
 )  # fmt: skip
 
 
@@ -73,7 +85,10 @@ def rows(operator: User) -> dict[type[Model], Any]:
     )
     Preference.objects.put(user.pk, canary("preference-key"), {"x": canary("preference-value")})
     call = make_call(user, session, canary("call-name"))
-    ControlRoom(operator).act("revoke", key)
+    token, _ = SessionToken.mint(user, canary("token-name"), user_agent=canary("token-agent"))
+    family, _ = TokenFamily.open(user, user_agent=canary("family-agent"))
+    RevokedToken.objects.revoke(canary("revoked-issuer"), canary("jti"), timezone.now(), canary("revoked-reason"))
+    ControlRoom(operator).act("revoke", key, reason=canary("key-reason"))
     return {
         User: user,
         Group: group,
@@ -81,6 +96,12 @@ def rows(operator: User) -> dict[type[Model], Any]:
         Session: session,
         Preference: Preference.objects.get(),
         ToolCall: call,
+        SessionToken: token,
+        TokenFamily: family,
+        RevokedToken: RevokedToken.objects.get(),
+        OutsideIdentity: OutsideIdentity.objects.create(
+            user=user, issuer=canary("issuer"), subject=canary("subject")
+        ),
         LogEntry: LogEntry.objects.get(),
         ToolPolicy: ToolPolicy.objects.create(tool="echo", rate="5/m"),
     }
@@ -108,8 +129,9 @@ def readable_pages(rows: dict[type[Model], Any]) -> list[str]:
 
 
 def writing_pages(rows: dict[type[Model], Any]) -> list[str]:
-    pages = [form_for(model) for model in (User, Group, ApiKey, Preference, ToolPolicy)]
-    pages += [deletion_of(rows[model]) for model in (User, Group, ApiKey, Preference, ToolPolicy)]
+    written: tuple[type[Model], ...] = (User, Group, ApiKey, Preference, OutsideIdentity, ToolPolicy)
+    pages = [form_for(RevokedToken), *(form_for(model) for model in written)]
+    pages += [deletion_of(rows[model]) for model in written]
     return [*pages, page_of(rows[User]).replace("change", "password")]
 
 
@@ -187,7 +209,8 @@ def test_a_page_holds_no_script_or_style_of_its_own(room: ControlRoom, rows: dic
 
 
 def test_no_digest_hash_or_routing_id_is_on_any_page(room: ControlRoom, rows: dict[type[Model], Any]) -> None:
-    hidden = [rows[ApiKey].digest, rows[Session].public_id]
+    hidden = [rows[ApiKey].digest, rows[SessionToken].digest, rows[Session].public_id]
+    hidden += list(RefreshToken.objects.values_list("digest", flat=True))
     hidden += [part for user in User.objects.all() for part in (user.password, user.password.split("$")[-1][:6])]
     for path in readable_pages(rows):
         page = room.read(path)
@@ -203,6 +226,11 @@ GUESSES = (
     (Preference, "user__password__startswith"),
     (User, "password__startswith"),
     (User, "api_keys__digest__startswith"),
+    (SessionToken, "digest__startswith"),
+    (SessionToken, "user__password__startswith"),
+    (TokenFamily, "refresh_tokens__digest__startswith"),
+    (OutsideIdentity, "user__password__startswith"),
+    (User, "session_tokens__digest__startswith"),
     (User, "mcp_sessions__public_id__startswith"),
     (LogEntry, "user__password__startswith"),
     (Group, "user__password__startswith"),
@@ -234,6 +262,10 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
         session = Session.objects.create(user=user, credential=key.credential, label="key", transport="http")
         Preference.objects.put(user.pk, "key", number)
         make_call(user, session, "echo")
+        SessionToken.mint(user)
+        TokenFamily.open(user)
+        RevokedToken.objects.revoke("issuer", str(number), timezone.now())
+        OutsideIdentity.objects.create(user=user, issuer="issuer", subject=str(number))
         acting.act("revoke", key)
     assert {path: queries_for(room, path) for path in paths} == before
     assert max(before.values()) <= 12
@@ -258,6 +290,10 @@ SEARCHES = (
     (Group, "group-name"),
     (ApiKey, "key-name"),
     (Session, "session-label"),
+    (SessionToken, canary("user-name")),
+    (TokenFamily, canary("user-name")),
+    (RevokedToken, canary("jti")),
+    (OutsideIdentity, "subject"),
     (Preference, "preference-key"),
     (ToolCall, canary("call-name")),
     (ToolCall, "abc"),
@@ -275,6 +311,9 @@ def test_lists_are_searched(operator: User, rows: dict[type[Model], Any]) -> Non
 FILTERS = (
     (ApiKey, {"status": "revoked"}, {"status": "valid"}),
     (ApiKey, {"created_at__gte": "2001-01-01 00:00:00+00:00"}, {"status": "expired"}),
+    (SessionToken, {"status": "valid"}, {"status": "revoked"}),
+    (SessionToken, {"created_at__gte": "2001-01-01 00:00:00+00:00"}, {"status": "expired"}),
+    (TokenFamily, {"status": "valid"}, {"status": "expired"}),
     (Session, {"state": "live"}, {"state": "ended"}),
     (Session, {"transport__exact": "http"}, {"transport__exact": "websocket"}),
     (ToolCall, {"outcome__exact": "crashed"}, {"outcome__exact": "ok"}),
@@ -292,7 +331,7 @@ def test_lists_are_filtered(operator: User, rows: dict[type[Model], Any]) -> Non
 
 def test_history_is_read_only_even_for_a_superuser(operator: User, rows: dict[type[Model], Any]) -> None:
     room = ControlRoom(operator)
-    for model in (Session, ToolCall, LogEntry):
+    for model in (Session, SessionToken, TokenFamily, ToolCall, LogEntry):
         before = model._base_manager.values().get(pk=rows[model].pk)
         for path in (form_for(model), page_of(rows[model]), deletion_of(rows[model])):
             assert room.post(path, label="x", name="x", post="yes").status_code == 403, path

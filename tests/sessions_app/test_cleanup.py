@@ -27,7 +27,16 @@ from project.config import BASE_DIR
 from sessions_app import chores
 from sessions_app.chores import Chore, delete
 from sessions_app.management.commands import cleanup
-from sessions_app.models import ServerRequest, Session, Subscription, User
+from sessions_app.models import (
+    RefreshToken,
+    RevokedToken,
+    ServerRequest,
+    Session,
+    SessionToken,
+    Subscription,
+    TokenFamily,
+    User,
+)
 from sessions_app.models.session import IDLE_LIFETIME, LIFETIME
 from tests.conftest import key_for
 from tools_app.models import ToolCall
@@ -78,7 +87,10 @@ def call(started_at: Any) -> ToolCall:
 
 
 def everything() -> list[Any]:
-    models = (Session, ServerRequest, Subscription, SignIn, ToolCall)
+    models = (
+        Session, ServerRequest, Subscription, SignIn, ToolCall,
+        SessionToken, TokenFamily, RefreshToken, RevokedToken,
+    )  # fmt: skip
     return [row for model in models for row in model._base_manager.order_by("pk").values()]
 
 
@@ -91,6 +103,11 @@ def one_of_each(user: User) -> None:
     ended(user, 31 * DAY, calls=1)
     SignIn.objects.create(session_key="old", session_data="", expire_date=ago(HOUR))
     call(ago(91 * DAY))
+    for since in (HOUR, 31 * DAY):
+        aged = {"created_at": ago(2 * since), "expires_at": ago(since)}
+        SessionToken.objects.filter(pk=SessionToken.mint(user)[0].pk).update(**aged)
+        TokenFamily.objects.filter(pk=TokenFamily.open(user)[0].pk).update(**aged)
+    RevokedToken.objects.revoke("https://mcp.example", "over", ago(MINUTE))
 
 
 # --- What goes, and what stays ---
@@ -439,6 +456,40 @@ def test_it_ends_at_once_and_cleanly_when_told_to(tmp_path: Path) -> None:
             rest, errors = process.communicate(timeout=20)
         assert (process.returncode, rest, errors) == (0, "", "")
         assert time.monotonic() - begun < 5
+
+
+def test_tokens_stay_for_a_month_after_their_end_and_used_refresh_tokens_until_it(alice: User) -> None:
+    """Whoever shows a used one of a family that goes on has to be recognised."""
+    going_on, token = TokenFamily.open(alice)
+    RefreshToken.objects.redeem(token.value)
+    valid, _ = SessionToken.mint(alice)
+    lately, _ = SessionToken.mint(alice)
+    revoked, _ = TokenFamily.open(alice)
+    lately.revoke()
+    revoked.revoke()
+    run()
+    assert set(SessionToken.objects.all()) == {valid, lately}
+    assert set(TokenFamily.objects.all()) == {going_on, revoked}
+    assert set(RefreshToken.objects.values_list("family", flat=True)) == {going_on.pk}
+    assert RefreshToken.objects.count() == 2
+    for rows in (SessionToken.objects, TokenFamily.objects):
+        rows.exclude(revoked_at=None).update(revoked_at=ago(31 * DAY))
+    run()
+    assert set(SessionToken.objects.all()) == {valid}
+    assert set(TokenFamily.objects.all()) == {going_on}
+
+
+def test_a_session_token_that_was_left_idle_a_month_ago_goes(alice: User) -> None:
+    left, _ = SessionToken.mint(alice, lifetime=90 * DAY)
+    SessionToken.objects.filter(pk=left.pk).update(idle_expires_at=ago(31 * DAY))
+    assert run()["session tokens that ended 30 days ago"] == 1
+
+
+def test_a_revoked_jwt_is_remembered_until_it_has_expired(alice: User) -> None:
+    RevokedToken.objects.revoke("https://mcp.example", "over", ago(MINUTE))
+    RevokedToken.objects.revoke("https://mcp.example", "not yet", timezone.now() + MINUTE)
+    assert run()["revoked JWTs that have expired"] == 1
+    assert RevokedToken.objects.get().jti == "not yet"
 
 
 def test_a_key_is_never_cleaned_up(alice: User) -> None:

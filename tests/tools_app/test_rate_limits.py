@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, Permission
 
 from sessions_app import limits
 from sessions_app.limits import Limit
-from sessions_app.models import Session, User, api_key
+from sessions_app.models import Session, User, credential
 from sessions_app.permissions import ADMINISTRATORS
 from sessions_app.pool import identity_pool
 from sessions_app.state import state
@@ -75,7 +75,7 @@ async def test_each_key_has_a_limit_of_its_own(alice: User) -> None:
 
 
 async def test_a_user_has_one_over_all_keys(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_key, "CALLS", Limit("calls", 3, 60))
+    monkeypatch.setattr(credential, "CALLS", Limit("calls", 3, 60))
     wires = [await wire_for(alice) for _ in range(4)]
     answers = [await wire.call("echo", {"text": "x"}) for wire in wires]
     assert [answer.status for answer in answers] == [200, 200, 200, 429]
@@ -83,7 +83,7 @@ async def test_a_user_has_one_over_all_keys(alice: User, monkeypatch: pytest.Mon
 
 
 async def test_a_refused_call_opens_no_session(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_key, "CALLS", Limit("calls", 1, 60))
+    monkeypatch.setattr(credential, "CALLS", Limit("calls", 1, 60))
     wire = await wire_for(alice)
     assert (await wire.ask("tools/list")).status == 200
     assert (await Wire(wire.key, {"name": "new", "version": "1"}).ask("tools/list")).status == 429
@@ -93,7 +93,7 @@ async def test_a_refused_call_opens_no_session(alice: User, monkeypatch: pytest.
 
 async def test_replies_and_notifications_are_not_counted(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """They belong to what was counted: who may ask no more may still answer, cancel and end."""
-    monkeypatch.setattr(api_key, "CALLS", Limit("calls", 2, 60))
+    monkeypatch.setattr(credential, "CALLS", Limit("calls", 2, 60))
     durable = await Durable.open((await wire_for(alice)).key)
     call = durable.begin("ask", {"text": "Tea"})
     question = await call.asked()

@@ -1,0 +1,53 @@
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.utils import timezone
+
+from sessions_app import authority
+
+from .revoked_token import LONGEST_ISSUER
+from .user import User
+
+LONGEST_SUBJECT = 200
+LONGEST_IDENTITY = 255
+"""What a session has room for."""
+
+
+class OutsideIdentity(models.Model):
+    """Who somebody is to an outside issuer. An operator says so; until then its tokens are nobody's."""
+
+    IDENTITY: ClassVar[str] = "issuer"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="outside_identities")
+    issuer = models.CharField(max_length=LONGEST_ISSUER, help_text="As in CONCIERGE_JWT_ISSUERS.")
+    subject = models.CharField(max_length=LONGEST_SUBJECT, help_text="The `sub` of its tokens, to the letter.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "sessions_outside_identity"
+        ordering = ["issuer", "subject"]
+        constraints = [models.UniqueConstraint(fields=["issuer", "subject"], name="one_user_per_subject")]
+        verbose_name_plural = "outside identities"
+
+    def __str__(self) -> str:
+        return f"{self.subject} at {self.issuer}"
+
+    def save(self, **kwargs: Any) -> None:
+        with transaction.atomic():
+            authority.changed()
+            super().save(**kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        with transaction.atomic():
+            authority.changed()
+            return super().delete(*args, **kwargs)
+
+    @property
+    def credential(self) -> str:
+        """Its identity, which sessions bind to."""
+        return f"{self.IDENTITY}:{self.issuer}#{self.subject}"
+
+    def clean(self) -> None:
+        if len(self.credential) > LONGEST_IDENTITY:
+            raise ValidationError("Issuer and subject are too long together.")
