@@ -1,5 +1,6 @@
 """The environment, typed. Every problem is reported at once, by the name the operator typed."""
 
+import json
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -11,6 +12,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from sessions_app.rates import parse_rate
+
+from .jwt_issuer import JwtIssuer
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -43,6 +46,8 @@ class Config(BaseSettings):
     secret_key: SecretStr | None = Field(None, alias="SECRET_KEY")
     secret_key_fallbacks: Annotated[list[SecretStr], NoDecode] = Field([], alias="SECRET_KEY_FALLBACKS")
 
+    jwt_issuers: Annotated[list[JwtIssuer], NoDecode] = Field([], alias="CONCIERGE_JWT_ISSUERS")
+
     host: str = Field("127.0.0.1", alias="HOST")
     port: int = Field(8000, alias="PORT", ge=1, le=65535)
     workers: int = Field(1, alias="WORKERS", ge=1)
@@ -63,6 +68,22 @@ class Config(BaseSettings):
     @classmethod
     def a_rate(cls, value: str) -> str:
         parse_rate(value)
+        return value
+
+    @field_validator("jwt_issuers", mode="before")
+    @classmethod
+    def read_json(cls, value: Any) -> Any:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except (ValueError, RecursionError):
+            raise ValueError('must be JSON, such as [{"issuer": "…", "audience": "…", "jwks_url": "…"}]') from None
+
+    @field_validator("jwt_issuers")
+    @classmethod
+    def each_once(cls, value: list[JwtIssuer]) -> list[JwtIssuer]:
+        names = [entry.issuer for entry in value]
+        if len(set(names)) < len(names):
+            raise ValueError("names an issuer twice")
         return value
 
     @field_validator("data_dir")

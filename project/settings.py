@@ -148,6 +148,8 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# Whose JWTs are taken besides our own.
+JWT_ISSUERS = [issuer.model_dump() for issuer in CONFIG.jwt_issuers]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 

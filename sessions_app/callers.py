@@ -1,12 +1,11 @@
 """Who calls, as the database says: at the epoch of authority that is now, and within the last second."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from .exceptions import RateLimited, Unauthenticated
 from .limits import BAD_CREDENTIAL, Bucket
-from .pool import identity_pool
 from .principal import Principal
 from .recent import Recent
 from .state import Epoch, Ticket, state
@@ -20,7 +19,7 @@ class Presented(NamedTuple):
 
     key: bytes
     """One for the same credential, of which nobody can make the credential again."""
-    identify: Callable[[], Principal]
+    identify: Callable[[], Awaitable[Principal]]
     """Looks it up. Raises: Unauthenticated."""
     network: str
 
@@ -42,7 +41,7 @@ class Callers:
             return principal
         self._refuse_suspect(presented.network)
         try:
-            return await self._met.read(presented.key, lambda: identity_pool.run(presented.identify))
+            return await self._met.read(presented.key, presented.identify)
         except Unauthenticated:
             await self._suspect(presented.network)
             raise
@@ -57,7 +56,7 @@ class Callers:
 
     async def _read(self, presented: Presented) -> Principal:
         try:
-            principal = await identity_pool.run(presented.identify)
+            principal = await presented.identify()
         except Unauthenticated:
             self._met.drop(presented.key)
             await self._suspect(presented.network)

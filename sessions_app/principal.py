@@ -24,6 +24,13 @@ class Principal:
     buckets: tuple[Bucket, ...] = ()
     """The limits that count every request of this caller."""
     expires_at: datetime | None = None
+    token: str | None = None
+    """Which token of the credential was shown, as `kind:…`, where it has many: those end one by one."""
+
+    @property
+    def proof(self) -> str:
+        """What its open streams are checked by: `credentials.current`."""
+        return self.token or self.credential
 
     @property
     def user_id(self) -> int:

@@ -12,11 +12,13 @@ from hashlib import sha256
 from sessions_app import tokens
 from sessions_app.callers import Presented
 from sessions_app.exceptions import Refused, Unauthenticated
+from sessions_app.jwt.key_set import KeysMissing
+from sessions_app.pool import identity_pool
 from sessions_app.principal import Principal
 
-from . import api_key, guest, session_token
+from . import api_key, guest, jwt, outside_jwt, session_token
 
-KINDS = (api_key, session_token)
+KINDS = (api_key, session_token, jwt, outside_jwt)
 HOLDERS = (*KINDS, guest)
 """Whose streams may be open."""
 OWN_HEADERS = {"x-api-key": tokens.API_KEY, "x-session-token": tokens.SESSION_TOKEN}
@@ -28,7 +30,7 @@ def presented(headers: Mapping[str, str], network: str) -> Presented:
     """The one credential in lower-case `headers`. Raises: Refused (400) for two, Unauthenticated for none."""
     secret = only_secret(headers)
     # What is remembered is never a usable secret, only what one hashes to.
-    return Presented(sha256(secret.encode()).digest(), partial(identify, secret), network)
+    return Presented(sha256(secret.encode()).digest(), partial(identified, secret), network)
 
 
 def only_secret(headers: Mapping[str, str]) -> str:
@@ -54,6 +56,15 @@ def bearer(value: str) -> str:
     return secret.strip()
 
 
+async def identified(secret: str) -> Principal:
+    """Asked again when an outside issuer's keys had to be fetched: that is waited for here, not on a thread."""
+    try:
+        return await identity_pool.run(lambda: identify(secret))
+    except KeysMissing as missing:
+        await missing.arrived()
+        return await identity_pool.run(lambda: identify(secret))
+
+
 def identify(secret: str) -> Principal:
     for kind in KINDS:
         principal: Principal | None = kind.authenticate(secret)
@@ -62,15 +73,15 @@ def identify(secret: str) -> Principal:
     raise Unauthenticated("of no known kind")
 
 
-def current(identities: Collection[str]) -> dict[str, Principal]:
-    """The principals of those credentials that are still valid, by their identity, as the database says now.
+def current(proofs: Collection[str]) -> dict[str, Principal]:
+    """The principals of those credentials that are still valid, by `Principal.proof`, as the database says now.
 
     For open streams, which were authenticated when they began: a few queries for all of them.
     """
     found: list[Principal] = []
     for kind in HOLDERS:
         prefix = f"{kind.IDENTITY}:"
-        ids = [identity.removeprefix(prefix) for identity in identities if identity.startswith(prefix)]
+        ids = [proof.removeprefix(prefix) for proof in proofs if proof.startswith(prefix)]
         if ids:
             found += kind.current(ids)
-    return {principal.credential: principal for principal in found}
+    return {principal.proof: principal for principal in found}

@@ -10,6 +10,7 @@ from sessions_app.exceptions import Refused
 from sessions_app.limits import GUEST, Bucket
 from sessions_app.models.user import names_of
 from sessions_app.permissions import GUESTS
+from sessions_app.pool import identity_pool
 from sessions_app.principal import Principal
 
 IDENTITY = "guest"
@@ -22,7 +23,11 @@ def presented(headers: Mapping[str, str], network: str) -> Presented:
 
     if any(name in headers for name in CREDENTIAL_HEADERS):
         raise Refused("Guests present no credential; whoever has one uses /mcp.")
-    return Presented(f"{IDENTITY}:{network}".encode(), partial(principal, network), network)
+    return Presented(f"{IDENTITY}:{network}".encode(), partial(identified, network), network)
+
+
+async def identified(network: str) -> Principal:
+    return await identity_pool.run(lambda: principal(network))
 
 
 def principal(network: str, permissions: frozenset[str] | None = None) -> Principal:

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import models, transaction
@@ -19,8 +20,9 @@ class RevokedTokenQuerySet(models.QuerySet["RevokedToken"]):
         details = {"expires_at": expires_at, "reason": reason[:LONGEST_REASON]}
         return self.get_or_create(issuer=issuer, jti=jti, defaults=details)[1]
 
-    def includes(self, issuer: str, jti: str) -> bool:
-        return self.filter(issuer=issuer, jti=jti).exists()
+    def among(self, jtis: Collection[str]) -> frozenset[tuple[str, str]]:
+        """Issuer and id of those that are revoked. Two issuers may use one id."""
+        return frozenset(self.filter(jti__in=jtis).values_list("issuer", "jti"))
 
 
 class RevokedToken(models.Model):

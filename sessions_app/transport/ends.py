@@ -216,16 +216,16 @@ class Ends:
         listeners = tuple(self._listeners)
         streams = {listener.call.exchange for listener in listeners}
         calls = [call for call in lasting if call.exchange not in streams]
-        identities = {end.principal.credential for end in (*calls, *(listener.call for listener in listeners))}
-        if not identities:
+        proofs = {call.principal.proof for call in (*calls, *(listener.call for listener in listeners))}
+        if not proofs:
             return
         now = time.monotonic()
         try:
-            current = await sweep_pool.run(lambda: credentials.current(identities))
+            current = await sweep_pool.run(lambda: credentials.current(proofs))
             for listener in listeners:
-                listener.see(current.get(listener.call.principal.credential), now)
+                listener.see(current.get(listener.call.principal.proof), now)
             for call in calls:
-                call.check(current.get(call.principal.credential))
+                call.check(current.get(call.principal.proof))
         except DatabaseFailure:
             raise
         except Exception:
@@ -236,8 +236,8 @@ class Ends:
     async def check(self, exchange: Exchange, session_id: int) -> None:
         """After a call waited for its client: whether its caller may still do what he might when it began."""
         if (call := self._calls.get(session_id, {}).get(exchange)) is not None:
-            credential = call.principal.credential
-            call.check((await identity_pool.run(lambda: credentials.current([credential]))).get(credential))
+            proof = call.principal.proof
+            call.check((await identity_pool.run(lambda: credentials.current([proof]))).get(proof))
             await asyncio.sleep(0)  # where a cancellation arrives
 
 
