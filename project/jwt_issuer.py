@@ -26,7 +26,8 @@ class JwtIssuer(BaseModel):
         """Raises: ValueError."""
         parts = urlsplit(value)
         _ = parts.port  # a number that is none is found only here
-        if parts.scheme != "https" or not parts.hostname or parts.username is not None or parts.fragment:
+        is_plain = value.isascii() and value.isprintable() and " " not in value and parts.username is None
+        if parts.scheme != "https" or not parts.hostname or parts.fragment or not is_plain:
             raise ValueError("must look like https://login.example.com/keys")
         return value
 

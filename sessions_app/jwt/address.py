@@ -14,6 +14,6 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
             return is_public(address.ipv4_mapped)
         if address in NAT64:
             return is_public(IPv4Address(address.packed[-4:]))
-        if any(address in tunnel for tunnel in TUNNELS):
+        if address.is_site_local or any(address in tunnel for tunnel in TUNNELS):
             return False
     return address.is_global and not address.is_multicast and not address.is_reserved

@@ -20,6 +20,8 @@ from .address import is_public
 
 SLOWEST = 5.0
 """Seconds, resolving the name included."""
+GRACE = 0.2
+"""Seconds for a connection that gave up by itself to be closed in order."""
 LARGEST = 64 * 1024
 MOST_ADDRESSES = 4
 TYPES = ("application/json", "application/jwk-set+json")
@@ -63,22 +65,23 @@ def resolve(url: str, *, allow_private: bool) -> list[Address]:
 async def fetch_from(url: str, addresses: list[Address], until: float) -> bytes:
     """Raises: Unfetched, TimeoutError."""
     failure = Unfetched("its name has no address")
-    async with asyncio.timeout(until - time.monotonic()):
-        for address in addresses:
+    async with asyncio.timeout(until - time.monotonic() + GRACE):
+        for tried, address in enumerate(addresses):
+            patience = (until - time.monotonic()) / (len(addresses) - tried)
             try:
-                return await get(url, address)
-            except httpx2.HTTPError as error:
+                return await get(url, address, patience)
+            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                 failure = Unfetched(f"{type(error).__name__} {error}".strip())
     raise failure
 
 
-async def get(url: str, address: Address) -> bytes:
+async def get(url: str, address: Address, patience: float) -> bytes:
     """Raises: Unfetched, httpx2.HTTPError."""
     there = httpx2.URL(url)
     headers = {"host": there.netloc.decode("ascii"), "accept": ", ".join(TYPES), "accept-encoding": "identity"}
     # No proxy from the environment: it would resolve the name again. The certificate is the name's.
     client = httpx2.AsyncClient(
-        verify=httpx2.create_ssl_context(), trust_env=False, follow_redirects=False, timeout=SLOWEST
+        verify=httpx2.create_ssl_context(), trust_env=False, follow_redirects=False, timeout=max(patience, 0.01)
     )
     pinned, extensions = there.copy_with(host=str(address)), {"sni_hostname": there.host}
     async with client, client.stream("GET", pinned, headers=headers, extensions=extensions) as response:

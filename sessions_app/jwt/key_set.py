@@ -124,14 +124,20 @@ def usable(jwk: dict[str, Any], algorithms: tuple[str, ...]) -> jwt.PyJWK | None
     kind = jwk.get("crv", jwk.get("kty"))
     fitting = [name for name in algorithms if ASYMMETRIC[name] == kind]
     algorithm = jwk.get("alg", fitting[0] if fitting else None)
-    is_for_signatures = jwk.get("use", "sig") == "sig" and "verify" in jwk.get("key_ops", ["verify"])
-    if algorithm not in fitting or not is_for_signatures or "d" in jwk:  # `d`: a private key, so nobody's any more
+    if algorithm not in fitting or not is_for_verifying(jwk):
         return None
     try:
         key = jwt.PyJWK(jwk, algorithm)
     except jwt.PyJWTError:
         return None
     return None if getattr(key.key, "key_size", SMALLEST_RSA) < SMALLEST_RSA and kind == "RSA" else key
+
+
+def is_for_verifying(jwk: dict[str, Any]) -> bool:
+    operations = jwk.get("key_ops", ["verify"])
+    if "d" in jwk:  # a private key, and published: so anybody's
+        return False
+    return jwk.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
 
 
 key_sets = KeySets()

@@ -1,5 +1,6 @@
 """What an operator writes into the environment, and what is said about it."""
 
+import json
 import os
 from ipaddress import ip_network
 from pathlib import Path
@@ -87,6 +88,7 @@ def test_every_problem_is_reported_at_once_by_the_name_that_was_typed() -> None:
         {"EMAIL_URL": "smtp://me:hunter2℀@localhost"},
         {"EMAIL_URL": "smtp://me:hunter2[@localhost"},
         {"CONCIERGE_PUBLIC_URL": "https://me:hunter2@mcp.example.com"},
+        {"CONCIERGE_JWT_ISSUERS": "hunter2"},
         {"CONCIERGE_PUBLIC_URL": "https://me:hunter2#@mcp.example.com"},
     ],
 )
@@ -217,3 +219,78 @@ def test_the_data_directory_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.chdir(tmp_path)
     assert config(CONCIERGE_DATA_DIR="data").data_dir == tmp_path / "data"
     assert config(CONCIERGE_DATA_DIR="~/data", HOME=str(tmp_path)).data_dir == tmp_path / "data"
+
+
+ISSUER = {
+    "issuer": "https://login.example.com/",
+    "audience": "concierge",
+    "jwks_url": "https://login.example.com/k",
+}
+
+
+def issuers(**changes: object) -> str:
+    """One entry, as an operator writes it."""
+    entry = {name: value for name, value in {**ISSUER, **changes}.items() if value is not ...}
+    return json.dumps([entry])
+
+
+def test_outside_issuers_are_a_list_of_objects() -> None:
+    [issuer] = config(CONCIERGE_JWT_ISSUERS=issuers()).jwt_issuers
+    assert (issuer.issuer, issuer.audience, issuer.jwks_url) == tuple(ISSUER.values())
+    assert (issuer.typ, issuer.allow_private) == ("at+jwt", False)
+    assert "RS256" in issuer.algorithms
+    [other] = config(
+        CONCIERGE_JWT_ISSUERS=issuers(algorithms=["ES256"], typ="JWT", allow_private=True)
+    ).jwt_issuers
+    assert (other.algorithms, other.typ, other.allow_private) == (["ES256"], "JWT", True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"issuer": ...}, ".0.issuer"),
+        ({"issuer": ""}, ".0.issuer"),
+        ({"issuer": "a b"}, ".0.issuer"),
+        ({"issuer": "x" * 201}, ".0.issuer"),
+        ({"issuer": 1}, ".0.issuer"),
+        ({"audience": ...}, ".0.audience"),
+        ({"audience": ["a"]}, ".0.audience"),
+        ({"jwks_url": ...}, ".0.jwks_url"),
+        ({"jwks_url": "http://login.example.com/keys"}, ".0.jwks_url"),
+        ({"jwks_url": "https://me:hunter2@login.example.com/keys"}, ".0.jwks_url"),
+        ({"jwks_url": "https://"}, ".0.jwks_url"),
+        ({"jwks_url": "https://[::1"}, ".0.jwks_url"),
+        ({"jwks_url": "https://login.example.com:99999/"}, ".0.jwks_url"),
+        ({"jwks_url": "https://login.example.com/keys#x"}, ".0.jwks_url"),
+        ({"jwks_url": "https://login.example.com/\nkeys"}, ".0.jwks_url"),
+        ({"jwks_url": "file:///etc/passwd"}, ".0.jwks_url"),
+        ({"algorithms": []}, ".0.algorithms"),
+        ({"algorithms": ["HS256"]}, ".0.algorithms"),
+        ({"algorithms": ["none"]}, ".0.algorithms"),
+        ({"algorithms": "RS256"}, ".0.algorithms"),
+        ({"typ": "id+jwt"}, ".0.typ"),
+        ({"allow_private": "yes"}, ".0.allow_private"),
+        ({"jwks_uri": "https://login.example.com/keys"}, ".0.jwks_uri"),
+    ],
+)
+def test_an_issuer_that_is_not_safe_is_refused_by_what_is_wrong(changes: dict[str, object], where: str) -> None:
+    [line] = problems(CONCIERGE_JWT_ISSUERS=issuers(**changes))
+    assert line.startswith(f"CONCIERGE_JWT_ISSUERS{where}: ")
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("typed", ["{", "https://login.example.com", "[" * 100_000])
+def test_issuers_that_are_no_json_are_refused_with_an_example(typed: str) -> None:
+    [line] = problems(CONCIERGE_JWT_ISSUERS=typed)
+    assert line.startswith("CONCIERGE_JWT_ISSUERS: ")
+    assert '[{"issuer"' in line
+
+
+@pytest.mark.parametrize("typed", ["{}", "1", "null", '"x"', "[1]", "[null]"])
+def test_issuers_that_are_no_list_of_objects_are_refused(typed: str) -> None:
+    assert problems(CONCIERGE_JWT_ISSUERS=typed)
+
+
+def test_an_issuer_is_named_once() -> None:
+    [line] = problems(CONCIERGE_JWT_ISSUERS=json.dumps([ISSUER, ISSUER]))
+    assert line == "CONCIERGE_JWT_ISSUERS: Value error, names an issuer twice"
