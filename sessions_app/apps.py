@@ -9,8 +9,12 @@ class SessionsConfig(AppConfig):
     verbose_name = "People and sessions"
 
     def ready(self) -> None:
-        from . import signals  # noqa: F401 (connects itself)
+        from . import (
+            sign_in_log,
+            signals,  # noqa: F401 (connects itself)
+        )
         from .permissions import make_groups, make_words
 
+        sign_in_log.connect()
         post_migrate.connect(make_groups, sender=self)
         post_migrate.connect(make_words, sender=self)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from sessions_app import authority
 from sessions_app.exceptions import TooManySessions, TooManySubscriptions
 from sessions_app.principal import Principal
+from sessions_app.sign_in_log import note_opening
 from sessions_app.transport.bus import SessionChanged, bus
 
 from .user import User
@@ -80,22 +81,26 @@ class SessionQuerySet(models.QuerySet["Session"]):
             mine.expire()
             if not mine.live().exists():
                 self.make_room_for(principal)
-            session, _ = mine.filter(ended_at=None).get_or_create(
+            session, is_new = mine.filter(ended_at=None).get_or_create(
                 user_id=principal.user_id,
                 credential=principal.credential,
                 client_name=client_name,
                 transport=transport,
                 defaults={"label": principal.label, "protocol_version": protocol_version, **details},
             )
+            if is_new:
+                note_opening(session, principal)
         return session
 
     @transaction.atomic
     def open(self, principal: Principal, **details: Any) -> "Session":
         """A new session for a client that shook hands. Raises: TooManySessions."""
         self.make_room_for(principal)
-        return self.create(
+        session = self.create(
             user_id=principal.account, credential=principal.credential, label=principal.label, **details
         )
+        note_opening(session, principal)
+        return session
 
     def make_room_for(self, principal: Principal) -> None:
         """End this caller's quietest sessions beyond the cap. Raises: TooManySessions if all are too many.

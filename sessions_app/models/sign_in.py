@@ -74,7 +74,8 @@ class SignIn(Credential):
 
     def note_sign_in(self) -> None:
         """To the log, once. No secret: the prefix is what lists show."""
-        logger.info("User %s signed in from %s: %s %s", self.user, self.ip, self._meta.verbose_name, self.prefix)
+        where, kind = self.ip or "the command line", self._meta.verbose_name
+        logger.info("User %s signed in from %s: %s %s", self.user, where, kind, self.prefix)
 
     @property
     def status(self) -> str:

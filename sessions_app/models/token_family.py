@@ -7,6 +7,7 @@ from django.db import models, transaction
 
 from sessions_app import tokens
 
+from .opaque import digests
 from .sign_in import SignIn, SignInQuerySet
 from .user import User
 
@@ -15,7 +16,12 @@ LIFETIME = timedelta(days=30)
 
 
 class TokenFamilyQuerySet(SignInQuerySet["TokenFamily"]):
-    pass
+    def by_prefix(self, prefix: str) -> Self:
+        """Or (pasted) by any of its refresh tokens, a used one included."""
+        token = tokens.parse(prefix)
+        if token is not None and token.prefix == tokens.REFRESH_TOKEN:
+            return self.filter(refresh_tokens__digest__in=digests(token))
+        return super().by_prefix(prefix)
 
 
 class TokenFamily(SignIn):

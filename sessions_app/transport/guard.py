@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from mcp_types import HEADER_MISMATCH
@@ -29,6 +29,12 @@ SLOWEST_BODY = 15.0
 """Seconds for a whole body. uvicorn itself would wait for ever."""
 
 LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
+SECRET_PARAMETERS = frozenset(
+    {
+        "token", "access_token", "refresh_token", "session_token", "api_key", "apikey", "api-key", "key", "jwt",
+        "bearer", "authorization", "x-api-key", "x-session-token", "secret", "password",
+    }
+)  # fmt: skip
 # Two readers of a repeated one would disagree: the first copy or the last?
 SINGLE_HEADERS = frozenset(
     {"host", "origin", "content-type", "content-length", "content-encoding", *CREDENTIAL_HEADERS}
@@ -55,8 +61,7 @@ class Guard:
         if scope["method"] not in METHODS:
             raise not_allowed(METHODS)
         if scope["query_string"]:
-            # A credential in a URL ends up in logs and histories, so a URL has no room for one.
-            raise Refused("The MCP endpoint takes no query string; send credentials in a header.")
+            raise query_refused(scope["query_string"])
         if scope["method"] == "POST":
             check_content(headers)
         elif headers.get(MCP_PROTOCOL_VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS:
@@ -76,6 +81,14 @@ class Guard:
             return
         if LOOPBACK_HOST.fullmatch(host.lower()) is None or origin != f"http://{host.lower()}":
             raise Refused("This Origin may not call the server.", status=403)
+
+
+def query_refused(query: bytes) -> Refused:
+    """A URL ends up in logs and histories, so it has no room for a credential. What was sent is not repeated."""
+    names = {name.lower() for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)}
+    if SECRET_PARAMETERS.isdisjoint(names):
+        return Refused("The MCP endpoint takes no query string; send credentials in a header.")
+    return Refused("A credential in a URL ends up in logs: revoke it, and send its successor in a header.")
 
 
 def not_allowed(methods: tuple[str, ...]) -> Refused:

@@ -1,14 +1,15 @@
 """What tests of credentials, of the guard and of durable sessions share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from sessions_app import deadline
 from sessions_app.deadline import watch
-from sessions_app.models import ApiKey, Session, User
+from sessions_app.jwt.key_set import key_sets
+from sessions_app.models import ApiKey, OutsideIdentity, Session, User
 from sessions_app.pool import identity_pool
 from sessions_app.transport import asking, http
 from sessions_app.transport import ends as ends_module
@@ -16,6 +17,7 @@ from sessions_app.transport.asking import waiting
 from sessions_app.transport.bus import bus
 from sessions_app.transport.ends import ends
 from tests.conftest import key_for
+from tests.issuer import Authority, OutsideIssuer, serving
 from tests.wire import HANDSHAKE_VERSION, Durable, Wire, until
 
 
@@ -76,6 +78,27 @@ async def new_key(user: User) -> str:
 
 async def row_of(client: Durable) -> Session:
     return await Session.objects.aget(public_id=client.session_id)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def issuer(authority: Authority, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OutsideIssuer]:
+    """Configured, and trusted by its certificate."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    key_sets.forget()
+    with serving(authority.context) as server:
+        settings.JWT_ISSUERS = [server.settings()]
+        yield server
+    key_sets.forget()
+
+
+@pytest.fixture
+def link(alice: User, issuer: OutsideIssuer) -> OutsideIdentity:
+    return OutsideIdentity.objects.create(user=alice, issuer=issuer.url, subject="a-subject")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The same question over both eras: by one who knows a session, or opens one if there is none yet."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from tests.wire import Answer, Durable, Wire
 
@@ -28,7 +27,3 @@ ERAS: dict[str, Knock] = {"2026-07-28": stateless, "2025-11-25": handshake}
 
 def everything(answer: Answer) -> tuple[int, dict[str, str], bytes]:
     return answer.status, answer.headers, answer.body
-
-
-def refusal_headers() -> dict[str, Any]:
-    return {"www-authenticate": 'Bearer realm="concierge", error="invalid_token"'}

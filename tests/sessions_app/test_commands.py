@@ -14,7 +14,7 @@ from django.utils import timezone
 from sessions_app import tokens
 from sessions_app.durations import parse_duration
 from sessions_app.management.commands.createkey import lifetime
-from sessions_app.models import ApiKey, User
+from sessions_app.models import ApiKey, RefreshToken, SessionToken, TokenFamily, User
 from tests.conftest import key_for
 
 KEY = re.compile(r"\bcgk_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}\b")
@@ -166,6 +166,55 @@ def test_a_key_without_a_name_is_refused(alice: User) -> None:
         run("createkey", "alice")
 
 
+# --- createtoken ---
+
+
+def test_a_token_is_printed_once_with_its_owner_and_its_ends(alice: User) -> None:
+    printed = run("createtoken", "alice", "--name", "phone")
+    token = alice.session_tokens.get()
+    assert printed.startswith(
+        f"Session token {token.prefix} for alice, valid until {token.expires_at:%Y-%m-%d %H:%M}"
+    )
+    assert len(re.findall(r"\bcgs_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}\b", printed)) == 1
+    assert (token.name, token.scopes) == ("phone", None)
+    assert token.expires_at - token.created_at == timedelta(days=14)
+    assert token.idle_lifetime == timedelta(hours=24)
+
+
+def test_a_token_is_as_long_and_as_narrow_as_told(alice: User) -> None:
+    run("createtoken", "alice", "--expires", "8w", "--idle", "7d", "--scope", "call_echo", "--quiet")
+    token = alice.session_tokens.get()
+    assert token.expires_at - token.created_at == timedelta(weeks=8)
+    assert token.idle_expires_at - token.created_at == timedelta(days=7)
+    assert token.scopes == [ECHO]
+
+
+def test_a_quiet_token_is_alone(alice: User) -> None:
+    printed = run("createtoken", "alice", "--quiet").removesuffix("\n")
+    token = tokens.parse(printed)
+    assert token is not None
+    assert SessionToken.objects.by_token(token).get().user == alice
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["alcie"], "There is no user 'alcie'"),
+        (["alice", "--scope", "call_nothing"], "There is no permission 'call_nothing'"),
+        (["alice", "--name", "x" * 101], "at most 100 characters"),
+        (["alice", "--idle", "1m"], "at least 5 minutes"),
+        (["alice", "--expires", "never"], "is not a length of time"),
+        (["alice", "--expires", "1y"], "is not a length of time"),
+    ],
+)
+def test_a_token_that_cannot_be_is_refused_in_a_sentence(
+    alice: User, arguments: list[str], complaint: str
+) -> None:
+    with pytest.raises(CommandError, match=complaint):
+        run("createtoken", *arguments)
+    assert not SessionToken.objects.exists()
+
+
 # --- revoke ---
 
 
@@ -204,12 +253,50 @@ def test_a_key_is_revoked_once(alice: User) -> None:
     assert key.revoked_at == first
 
 
-@pytest.mark.parametrize("typed", ["", "cgk_", "cgk", "unknown", "cgk_AAAAAAAAAAAA", "_", "%", "alice"])
+UNKNOWN = [
+    "", "cgk_", "cgs_", "cgf_", "cgr_", "cgk", "unknown", "cgk_AAAAAAAAAAAA", "cgs_AAAAAAAAAAAA",
+    "cgf_AAAAAAAAAAAA", "_", "%", "alice", "cgr_AAAAAAAAAAAA_x", "a.b.c",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", UNKNOWN)
 def test_what_is_no_key_is_refused(alice: User, typed: str) -> None:
     ApiKey.mint(alice, "laptop")
-    with pytest.raises(CommandError, match=r"^There is no API key with that prefix\.$"):
+    SessionToken.mint(alice)
+    TokenFamily.open(alice)
+    with pytest.raises(
+        CommandError, match=r"^There is no API key, session token or token family with that prefix\.$"
+    ):
         run("revoke", typed)
-    assert not ApiKey.objects.exclude(revoked_at=None).exists()
+    for model in (ApiKey, SessionToken, TokenFamily):
+        assert not model.objects.exclude(revoked_at=None).exists()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_every_kind_is_revoked_by_its_prefix_or_by_what_leaked(alice: User, whole: bool) -> None:
+    key, secret = ApiKey.mint(alice, "laptop")
+    token, token_secret = SessionToken.mint(alice, "phone")
+    family, first = TokenFamily.open(alice)
+    _, second = RefreshToken.objects.redeem(first.value)
+    for row, shown in ((key, secret), (token, token_secret), (family, second)):
+        printed = run("revoke", shown.value if whole else row.prefix, "--reason", "lost in a taxi")
+        assert printed == f"Revoked {row} of alice.\n"
+        row.refresh_from_db()
+        assert row.revoked_reason == "with manage.py revoke: lost in a taxi"
+        assert not type(row).objects.valid().exists()
+
+
+def test_a_used_refresh_token_that_leaked_names_its_family(alice: User) -> None:
+    family, first = TokenFamily.open(alice)
+    RefreshToken.objects.redeem(first.value)
+    assert run("revoke", first.value) == f"Revoked {family} of alice.\n"
+
+
+def test_a_reason_is_not_needed(alice: User) -> None:
+    key, _ = ApiKey.mint(alice, "laptop")
+    run("revoke", key.prefix)
+    key.refresh_from_db()
+    assert key.revoked_reason == "with manage.py revoke"
 
 
 def test_a_whole_key_of_another_server_is_not_repeated(alice: User) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler
@@ -15,6 +15,7 @@ import pytest
 from django.utils import timezone
 
 from sessions_app import credentials
+from sessions_app.callers import callers
 from sessions_app.exceptions import Unauthenticated
 from sessions_app.jwt import fetch as fetching
 from sessions_app.jwt import key_set
@@ -23,8 +24,9 @@ from sessions_app.jwt.algorithms import ASYMMETRIC
 from sessions_app.jwt.fetch import LARGEST, Unfetched, fetch, resolve
 from sessions_app.jwt.key_set import key_sets, usable_keys
 from sessions_app.models import OutsideIdentity, RevokedToken, User
+from sessions_app.principal import Principal
 from tests.conftest import key_for
-from tests.issuer import Authority, OutsideIssuer, answer, public_jwk, serving
+from tests.issuer import OutsideIssuer, answer, public_jwk
 from tests.sessions_app.eras import ERAS, Knock, everything
 from tests.sessions_app.test_api_keys import in_thread
 from tests.wire import Wire, until
@@ -33,37 +35,20 @@ ECHO = "tools_app.call_echo"
 ALL = tuple(ASYMMETRIC)
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("ca"))
-
-
-@pytest.fixture
-def issuer(authority: Authority, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OutsideIssuer]:
-    """Configured, and trusted by its certificate."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-    key_sets.forget()
-    with serving(authority.context) as server:
-        settings.JWT_ISSUERS = [server.settings()]
-        yield server
-    key_sets.forget()
-
-
-@pytest.fixture
-def link(alice: User, issuer: OutsideIssuer) -> OutsideIdentity:
-    return OutsideIdentity.objects.create(user=alice, issuer=issuer.url, subject="a-subject")
-
-
 @pytest.fixture(params=list(ERAS))
 def knock(request: pytest.FixtureRequest) -> Knock:
     return ERAS[request.param]
 
 
+async def identified(secret: str) -> Principal:
+    return await credentials.presented({"authorization": f"Bearer {secret}"}, "a network").identify()
+
+
 async def reason(secret: str) -> str | None:
     """Why it is refused, or None."""
-    credentials.forget()
+    callers.forget()
     try:
-        await credentials.authenticate({"authorization": f"Bearer {secret}"})
+        await identified(secret)
     except Unauthenticated as refusal:
         return refusal.reason
     return None
@@ -94,7 +79,7 @@ async def test_a_linked_subject_is_its_user(
     knock: Knock, issuer: OutsideIssuer, link: OutsideIdentity, kind: str
 ) -> None:
     assert (await knock(issuer.token(kind=kind))).status == 200
-    principal = await credentials.authenticate({"authorization": f"Bearer {issuer.token(kind=kind)}"})
+    principal = await identified(issuer.token(kind=kind))
     assert (principal.username, principal.credential) == ("alice", f"issuer:{issuer.url}#a-subject")
 
 
@@ -204,10 +189,10 @@ async def test_what_ends_it_ends_it(
     token = issuer.token(jti="the-one")
     reference = everything(await knock("x"))
     assert (await knock(token)).status == 200
-    proof = (await credentials.authenticate({"authorization": f"Bearer {token}"})).proof
+    proof = (await identified(token)).proof
     assert list(await in_thread(partial(credentials.current, [proof]))) == [proof]
     await in_thread(partial(end, link))
-    credentials.forget()
+    callers.forget()
     assert everything(await knock(token)) == reference
     assert await in_thread(partial(credentials.current, [proof])) == {}
 
