@@ -8,7 +8,15 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Model
 
-from sessions_app.models import ApiKey, Preference, Session, User
+from sessions_app.models import (
+    ApiKey,
+    OutsideIdentity,
+    Preference,
+    Session,
+    SessionToken,
+    TokenFamily,
+    User,
+)
 from sessions_app.permissions import ADMINISTRATORS, MEMBERS
 from tests.conftest import make_user
 from tests.control_room import (
@@ -25,7 +33,9 @@ from tools_app.models import ToolCall
 
 pytestmark = pytest.mark.pages
 
-PEOPLE_AND_GROUPS = "_(user|apikey|session|preference|group|toolcall|logentry)$"
+PEOPLE_AND_GROUPS = (
+    "_(user|apikey|session|preference|group|toolcall|logentry|sessiontoken|tokenfamily|outsideidentity)$"
+)
 
 
 @pytest.fixture
@@ -81,12 +91,26 @@ def belongings(user: User) -> dict[type[Model], Any]:
     key, _ = ApiKey.mint(user, "laptop")
     session = Session.objects.create(user=user, credential=key.credential, label="laptop", transport="http")
     Preference.objects.put(user.pk, "theme", "dark")
-    return {User: user, ApiKey: key, Session: session, Preference: user.preferences.get()}
+    User.objects.filter(pk=user.pk).update(is_active=True)  # who is not cannot sign in
+    token, family = SessionToken.mint(user)[0], TokenFamily.open(user)[0]
+    User.objects.filter(pk=user.pk).update(is_active=user.is_active)
+    return {
+        User: user,
+        ApiKey: key,
+        Session: session,
+        Preference: user.preferences.get(),
+        SessionToken: token,
+        TokenFamily: family,
+        OutsideIdentity: OutsideIdentity.objects.create(
+            user=user, issuer="https://a.example", subject=user.username
+        ),
+    }
 
 
 def everything() -> list[Any]:
     """Every row that an act below could change, as the database has it."""
     models: list[type[Model]] = [User, ApiKey, Session, Preference, Group, User.groups.through]
+    models += [SessionToken, TokenFamily, OutsideIdentity]
     models += [User.user_permissions.through, Group.permissions.through]
     # Signing in is noted; that is no act on anybody.
     return [
@@ -112,6 +136,18 @@ ACTS: dict[str, Callable[[ControlRoom, dict[type[Model], Any]], Any]] = {
     "revoke a key on its page": lambda room, his: room.act_on_page("revoke", his[ApiKey]),
     "delete a key": lambda room, his: room.post(deletion_of(his[ApiKey]), post="yes"),
     "delete selected keys": lambda room, his: room.act("delete_selected", his[ApiKey], post="yes"),
+    "revoke a token": lambda room, his: room.act("revoke", his[SessionToken]),
+    "revoke a token on its page": lambda room, his: room.act_on_page("revoke", his[SessionToken]),
+    "revoke a family": lambda room, his: room.act("revoke", his[TokenFamily]),
+    "revoke a family on its page": lambda room, his: room.act_on_page("revoke", his[TokenFamily]),
+    "link a subject": lambda room, his: room.post(
+        form_for(OutsideIdentity), user=his[User].pk, issuer="https://a.example", subject="mine"
+    ),
+    "change a link": lambda room, his: room.post(
+        page_of(his[OutsideIdentity]), user=his[User].pk, issuer="https://a.example", subject="mine"
+    ),
+    "delete a link": lambda room, his: room.post(deletion_of(his[OutsideIdentity]), post="yes"),
+    "delete selected links": lambda room, his: room.act("delete_selected", his[OutsideIdentity], post="yes"),
     "end a session": lambda room, his: room.act("end", his[Session]),
     "end a session on its page": lambda room, his: room.act_on_page("end", his[Session]),
     "add a preference": lambda room, his: room.post(form_for(Preference), user=his[User].pk, key="k", value="1"),
