@@ -18,7 +18,8 @@ UVICORN = [
     *("--loop=uvloop", "--http=httptools", "--lifespan=on"),
     *("--no-access-log", "--log-level=warning", "--timeout-graceful-shutdown=2"),
 ]
-ERROR = re.compile(r"[0-9-]+ [0-9:,]+ (ERROR|CRITICAL) ")
+ERROR = re.compile(r"([0-9-]+ [0-9:,]+ )?(ERROR|CRITICAL)[ :]")
+"""As Django's loggers write it, and as uvicorn does of what we did not catch."""
 
 
 @contextmanager

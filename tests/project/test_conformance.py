@@ -134,11 +134,11 @@ def test_a_server_that_lists_nothing_fails() -> None:
 
 def test_what_the_server_logged_as_an_error_is_told(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
-    crash = "2026-11-22 20:20:16,878 ERROR tools_app.gate: test_elicitation crashed (error id 9526f8e6)"
-    log.write_text(
-        f"2026-11-22 20:20:15,734 INFO x: Refused: 1 ERROR 2\n{crash}\n  Traceback (most recent call last):\n"
-    )
-    assert errors(log) == [crash]
+    harmless = "2026-11-22 20:20:15,734 INFO x: Refused: 1 ERROR 2\nWARNING:  ERROR: of another's making"
+    in_the_gate = "2026-11-22 20:20:16,878 ERROR tools_app.gate: test_elicitation crashed (error id 9526f8e6)"
+    outside = "ERROR:    Exception in ASGI application"  # uvicorn says it, and in its own words
+    log.write_text(f"{harmless}\n{in_the_gate}\n  Traceback (most recent call last):\n{outside}\n")
+    assert errors(log) == [in_the_gate, outside]
 
 
 def test_every_revision_is_held_to_all_that_it_requires() -> None:
