@@ -1,7 +1,9 @@
-"""A client that nobody here wrote, over a real socket."""
+"""A client that nobody here wrote, over a real socket, in both eras."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import httpx2
 import pytest
@@ -13,17 +15,31 @@ from mcp_types import ElicitRequestParams, ElicitResult
 
 from sessions_app.models import Preference, User
 from tests.conftest import key_for
+from tests.process import Process
+
+SPOKEN = {"auto": "2026-07-28", "legacy": "2025-11-25"}
+"""What comes of the modes that the client has."""
+
+Connect = Callable[[str, str], AbstractAsyncContextManager[Client]]
 
 
-@asynccontextmanager
-async def connected(url: str, key: str) -> AsyncIterator[Client]:
+@pytest.fixture(params=SPOKEN)
+def connected(request: pytest.FixtureRequest) -> Connect:
+    """A client of each era, with a connection for each request, as there are behind a proxy."""
+
     async def accept(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         return ElicitResult(action="accept", content={"sure": True})
 
-    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"})
-    transport = streamable_http_client(f"{url}/mcp", http_client=http)
-    async with http, Client(transport, elicitation_callback=accept) as client:
-        yield client
+    @asynccontextmanager
+    async def connect(url: str, key: str) -> AsyncIterator[Client]:
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, limits=limits)
+        transport = streamable_http_client(f"{url}/mcp", http_client=http)
+        async with http, Client(transport, mode=request.param, elicitation_callback=accept) as client:
+            assert client.protocol_version == SPOKEN[request.param]
+            yield client
+
+    return connect
 
 
 @pytest.fixture
@@ -31,9 +47,8 @@ def key(alice: User) -> str:
     return key_for(alice)
 
 
-async def test_it_lists_and_calls(served: str, key: str, alice: User) -> None:
+async def test_it_lists_and_calls(served: str, key: str, alice: User, connected: Connect) -> None:
     async with connected(served, key) as client:
-        assert client.protocol_version == "2026-07-28"
         tools = {tool.name for tool in (await client.list_tools()).tools}
         assert {"get-user-profile", "manage-preferences"} <= tools
         for value in ({"deep": [1, None]}, None, "[1,2]"):
@@ -44,33 +59,56 @@ async def test_it_lists_and_calls(served: str, key: str, alice: User) -> None:
             assert (await Preference.objects.aget(user=alice, key="k")).value == value
 
 
-async def test_unknown_names_are_protocol_errors(served: str, key: str) -> None:
+async def test_unknown_names_are_protocol_errors(served: str, key: str, connected: Connect) -> None:
     async with connected(served, key) as client:
-        for unknown in (
-            client.call_tool("restock", {}),
-            client.get_prompt("audit"),
-            client.read_resource("shop://ledger"),
+        is_new = client.protocol_version == SPOKEN["auto"]
+        for unknown, code in (
+            (client.call_tool("restock", {}), -32602),
+            (client.get_prompt("audit"), -32602),
+            (client.read_resource("shop://ledger"), -32602 if is_new else -32002),
         ):
             with pytest.raises(MCPError) as caught:
                 await unknown
-            assert caught.value.code == -32602
+            assert caught.value.code == code
 
 
-async def test_progress_arrives_while_the_tool_works(served: str, key: str) -> None:
+async def test_progress_arrives_while_the_tool_works(served: str, key: str, connected: Connect) -> None:
+    async with connected(served, key) as client:
+        assert await progress_of(client) == [1, 2, 3]
+
+
+async def progress_of(client: Client) -> list[float]:
     heard: list[float] = []
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
         heard.append(progress)
 
-    async with connected(served, key) as client:
-        await client.call_tool("count", {"to": 3}, progress_callback=hear)
-    assert heard == [1, 2, 3]
+    await client.call_tool("count", {"to": 3}, progress_callback=hear)
+    return heard
 
 
-async def test_a_tool_s_question_is_answered(served: str, key: str) -> None:
+async def test_a_tool_s_question_is_answered(served: str, key: str, connected: Connect) -> None:
     async with connected(served, key) as client:
-        answer = await client.call_tool("ask", {"text": "Tea"})
-    assert answer.structured_content == {"result": "Tea: yes"}
+        assert await answer_of(client) == {"result": "Tea: yes"}
+
+
+async def answer_of(client: Client) -> Any:
+    return (await client.call_tool("ask", {"text": "Tea"})).structured_content
+
+
+@pytest.mark.process
+@pytest.mark.postgres
+@pytest.mark.redis
+async def test_two_workers_are_like_one(two_workers: Callable[[], Process], connected: Connect) -> None:
+    process = two_workers()
+    answered_by: set[str] = set()
+    async with asyncio.timeout(30), connected(process.url, process.key) as client:
+        while len(answered_by) < 2:
+            assert "get-user-profile" in {tool.name for tool in (await client.list_tools()).tools}
+            assert await progress_of(client) == [1, 2, 3]
+            assert await answer_of(client) == {"result": "Tea: yes"}
+            result = await client.call_tool("worker", {})
+            answered_by.add(str(result.structured_content))
 
 
 async def test_a_bad_key_is_refused(served: str) -> None:

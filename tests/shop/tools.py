@@ -1,6 +1,7 @@
 """A shop for tests: tools, resources and prompts of every shape that the gate has to take."""
 
 import asyncio
+import os
 import time
 from decimal import Decimal
 from threading import Event
@@ -62,6 +63,12 @@ def rationed(*, principal: CurrentPrincipal) -> str:
 async def rationed_restock() -> str:
     """Only so often, and only for some."""
     return "restocked"
+
+
+@tool("worker", groups=EVERYONE, read_only=True)
+async def worker() -> int:
+    """Say which process answers."""
+    return os.getpid()
 
 
 @tool("any-value", groups=EVERYONE, read_only=True)
