@@ -30,7 +30,7 @@ serve: $(BASE) ## run the server (HOST, PORT, WORKERS)
 test: $(DEV) ## run the tests (ARGS="-k rooms")
 	$(RUN) -m tests $(ARGS)
 
-conformance: $(CONFORMANCE) ## run the official MCP conformance suite (ARGS="2026-07-28")
+conformance: $(CONFORMANCE) ## run the official MCP conformance suite, and clients (ARGS="2026-07-28")
 	$(RUN) -m tests.conformance $(ARGS)
 
 failure: $(DEV) ## kill workers under load, at full size (needs PostgreSQL and Redis)
@@ -78,9 +78,9 @@ $(DEV): $(BASE)
 	@echo "Installing the development tools into .venv; this happens once."
 	@$(PIP) --require-hashes -r requirements/dev.txt && touch $@
 
-# The suite is JavaScript. Node and npm come as a Python package, so that the machine needs neither.
+# The suite and the clients are JavaScript. Node and npm come as a Python package, so that the machine needs neither.
 $(CONFORMANCE): $(BASE)
-	@echo "Installing Node and the conformance suite into .venv; this happens once."
+	@echo "Installing Node, the conformance suite and two clients into .venv; this happens once."
 	@$(PIP) --require-hashes -r requirements/conformance.txt
 	@rm -rf .venv/conformance && mkdir .venv/conformance
 	@cp tests/conformance/package.json tests/conformance/package-lock.json tests/conformance/.npmrc .venv/conformance

@@ -1,4 +1,4 @@
-"""Does the server speak MCP? `python -m tests.conformance` asks the official suite."""
+"""Does the server speak MCP? `python -m tests.conformance` asks the official suite, and clients of others."""
 
 import argparse
 import shutil
@@ -10,10 +10,12 @@ from subprocess import CalledProcessError
 
 from tests.bench.servers import ServerFailed
 
+from . import clients
 from .server import errors, serving
 from .suite import LEGS, Leg, NotInstalled, node
 from .verdict import Verdict
 
+CLIENTS = "clients"
 COLUMNS = f"{'revision':<12}{'scored':>9}{'also':>9}{'unmet':>9}{'checks':>9}{'seconds':>9}"
 
 
@@ -23,10 +25,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="concierge-conformance-") as name:
         scratch = Path(name)
         log = scratch / "server.log"
-        with serving(scratch, log) as origin:
+        with serving(scratch, log) as served:
             if options.serve:
-                return serve(origin)
-            failed = run([leg for leg in LEGS if leg.revision in options.revisions], origin, scratch)
+                return serve(served.origin)
+            failed = run([leg for leg in LEGS if leg.revision in options.parts], served.origin, scratch)
+            failed += clients.run(served, scratch) if CLIENTS in options.parts else []
         failed += [f"server: {line}" for line in errors(log)]
         if options.keep:
             shutil.copytree(scratch, options.keep, ignore=shutil.ignore_patterns("data"), dirs_exist_ok=True)
@@ -38,23 +41,22 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
-    revisions = [leg.revision for leg in LEGS]
+    parts = [*(leg.revision for leg in LEGS), CLIENTS]
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
-    parser.add_argument(
-        "revisions", nargs="*", metavar="REVISION", help=f"of {', '.join(revisions)}; without: all"
-    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; without: all")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="copy the suite's files and the logs there")
     parser.add_argument("--serve", action="store_true", help="only serve, for running the suite by hand")
     options = parser.parse_args()
-    if unknown := set(options.revisions) - set(revisions):
-        parser.error(f"not a revision that is run: {', '.join(sorted(unknown))}")
-    options.revisions = options.revisions or revisions
+    if unknown := set(options.parts) - set(parts):
+        parser.error(f"not a part that is run: {', '.join(sorted(unknown))}")
+    options.parts = options.parts or parts
     return options
 
 
 def run(legs: list[Leg], origin: str, scratch: Path) -> list[str]:
     """Run each leg and print its line. What failed."""
-    print(COLUMNS, flush=True)
+    if legs:
+        print(COLUMNS, flush=True)
     failed: list[str] = []
     for leg in legs:
         verdict, seconds = leg.run(origin, scratch / leg.revision)

@@ -1,6 +1,6 @@
 """Our application, as the suite can use it: the suite has no way to send a token, and one revision to ask for.
 
-/mcp                  the server, with the run's key added to every request
+/mcp                  the server, with the run's key added to every request that has none
 /as/<revision>/mcp    the same, for a client that asks for that revision
 """
 
@@ -28,5 +28,6 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
         if (older := OLDER.fullmatch(scope["path"])) is not None:
             scope = scope | {"path": older["path"], "raw_path": older["path"].encode()}
             scope, receive = await asking_for(older["revision"], scope, receive)
-        scope = scope | {"headers": [*scope["headers"], (b"authorization", f"Bearer {KEY}".encode())]}
+        if not any(name == b"authorization" for name, _ in scope["headers"]):
+            scope = scope | {"headers": [*scope["headers"], (b"authorization", f"Bearer {KEY}".encode())]}
     await concierge(scope, receive, send)

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.contest import clean_environ, manage
@@ -22,10 +23,21 @@ ERROR = re.compile(r"([0-9-]+ [0-9:,]+ )?(ERROR|CRITICAL)[ :]")
 """As Django's loggers write it, and as uvicorn does of what we did not catch."""
 
 
+MEMBER = "visitor"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that answers, and the key of MEMBER there, for clients that can send one."""
+
+    origin: str
+    key: str
+
+
 @contextmanager
-def serving(scratch: Path, log: Path) -> Iterator[str]:
-    """The origin of a server that answers."""
+def serving(scratch: Path, log: Path) -> Iterator[Served]:
     environ = make_house(scratch / "data")
+    key = make_key(environ, MEMBER)
     port = free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -33,21 +45,24 @@ def serving(scratch: Path, log: Path) -> Iterator[str]:
         )
     try:
         wait_until_ready(f"http://127.0.0.1:{port}", process, log)
-        yield f"http://127.0.0.1:{port}"
+        yield Served(f"http://127.0.0.1:{port}", key)
     finally:
         stop(process)
 
 
 def make_house(data: Path) -> dict[str, str]:
-    """The environment of a server with one member, whose key the fixture server adds to each request."""
+    """The environment of a server with a member, whose key the fixture server adds to what comes without one."""
     data.mkdir(mode=0o700)
     environ = clean_environ() | {
         "DJANGO_SETTINGS_MODULE": "tests.conformance.settings",
         "CONCIERGE_DATA_DIR": str(data),
     }
     manage(environ, "migrate", "--verbosity=0")
-    key = manage(environ, "createkey", "suite", "--name", "conformance", "--create-user", "--quiet")
-    return environ | {"CONCIERGE_CONFORMANCE_KEY": key.strip()}
+    return environ | {"CONCIERGE_CONFORMANCE_KEY": make_key(environ, "suite")}
+
+
+def make_key(environ: dict[str, str], user: str) -> str:
+    return manage(environ, "createkey", user, "--name", "conformance", "--create-user", "--quiet").strip()
 
 
 def wait_until_ready(origin: str, process: subprocess.Popen[bytes], log: Path) -> None:

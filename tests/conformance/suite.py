@@ -13,7 +13,8 @@ from .fixtures import shortfalls
 from .scenarios import EXPECTED_2025_06_18, EXPECTED_2025_11_25, EXPECTED_2026_07_28, Expected
 from .verdict import Problem, Verdict, judge, read
 
-SUITE = ROOT / ".venv/conformance/node_modules/@modelcontextprotocol/conformance/dist/index.js"
+MODULES = ROOT / ".venv/conformance/node_modules"
+SUITE = MODULES / "@modelcontextprotocol/conformance/dist/index.js"
 LONGEST = 300
 """Seconds for one revision. The suite itself gives each scenario 30."""
 STOPPED = 124

@@ -1,18 +1,22 @@
 """The conformance gate fails closed. What the suite says of the server is `make conformance`'s to find out."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CalledProcessError, TimeoutExpired
 from typing import Any
 
 import pytest
 from mcp.server.mcpserver import MCPServer
+from mcp.shared.exceptions import MCPError
 
 from project.config import BASE_DIR
 from tests.conformance import suite
-from tests.conformance.fixtures import FIXTURES, shortfalls
+from tests.conformance.clients import VISITS, Seen, Visit
+from tests.conformance.fixtures import FIXTURES, TOOLS, shortfalls
 from tests.conformance.older import asking_for, rewritten
 from tests.conformance.scenarios import Expected
-from tests.conformance.server import errors
+from tests.conformance.server import MEMBER, Served, errors
 from tests.conformance.suite import LEGS, Leg
 from tests.conformance.verdict import Verdict, judge, read
 
@@ -153,15 +157,49 @@ def test_every_revision_is_held_to_all_that_it_requires() -> None:
         assert f"{leg.revision}" in (BASE_DIR / "docs/conformance.md").read_text()
 
 
-def test_the_suite_is_pinned_by_content_and_names_no_registry() -> None:
+def test_the_suite_and_the_clients_are_pinned_by_content_and_name_no_registry() -> None:
     here = BASE_DIR / "tests/conformance"
     text = (here / "package-lock.json").read_text()
-    [(name, wanted)] = json.loads((here / "package.json").read_text())["dependencies"].items()
     packages = {path: about for path, about in json.loads(text)["packages"].items() if path}
-    assert packages[f"node_modules/{name}"]["version"] == wanted
     assert all(about["integrity"].startswith("sha512-") for about in packages.values())
     assert "resolved" not in text
-    assert wanted in (BASE_DIR / "docs/conformance.md").read_text()
+    for name, wanted in json.loads((here / "package.json").read_text())["dependencies"].items():
+        assert packages[f"node_modules/{name}"]["version"] == wanted
+        assert wanted in (BASE_DIR / "docs/conformance.md").read_text()
+
+
+def visit(look: Callable[[Served, Path], Seen], home: Path) -> list[str]:
+    found = Visit("a client", "2026-07-28", look).problems(Served("http://127.0.0.1:1", "a key"), home)
+    return [problem.message for problem in found]
+
+
+def test_a_client_is_held_to_its_revision_to_the_fixtures_and_to_its_key(tmp_path: Path) -> None:
+    assert visit(lambda served, home: Seen("2026-07-28", TOOLS | {"more"}, MEMBER), tmp_path) == []
+    found = visit(lambda served, home: Seen("2025-11-25", TOOLS - {"test_simple_text"}, "suite"), tmp_path)
+    assert found == ["speaks 2025-11-25", "does not list test_simple_text", "is suite here"]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        CalledProcessError(3, "a client", stderr="it says why"),
+        TimeoutExpired("it says why", 60),
+        ExceptionGroup("within", [MCPError(-32000, "it says why")]),
+        KeyError("it says why"),
+    ],
+)
+def test_a_client_that_does_not_come_to_its_end_fails(tmp_path: Path, failure: Exception) -> None:
+    def look(served: Served, home: Path) -> Seen:
+        raise failure
+
+    [message] = visit(look, tmp_path)
+    assert message.startswith("did not come to its end: ")
+    assert "it says why" in message
+
+
+def test_each_client_comes_in_each_era() -> None:
+    came = sorted((visit.name, visit.revision) for visit in VISITS)
+    assert came == [(name, era) for name in ("Inspector", "mcp-remote") for era in ("2025-11-25", "2026-07-28")]
 
 
 async def test_an_older_client_asks_for_its_revision() -> None:

@@ -1,0 +1,126 @@
+"""Clients that others wrote, in each of their eras. They send a key themselves, and have to be its owner here."""
+
+import asyncio
+import json
+import shlex
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mcp.client.client import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.shared.exceptions import MCPError
+
+from project.connect import instructions
+from tests.bench.contest import clean_environ
+
+from .fixtures import PATIENCE, TOOLS, leaves
+from .server import MEMBER, Served
+from .suite import MODULES, node
+from .verdict import Problem
+
+INSPECTOR = MODULES / "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+MCP_REMOTE = MODULES / "mcp-remote/dist/proxy.js"
+LONGEST = 60
+"""Seconds for one command of a client."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a client learned of the server."""
+
+    revision: str
+    tools: frozenset[str]
+    username: str
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A client, the revision that it has to find, and how it is run."""
+
+    name: str
+    revision: str
+    look: Callable[[Served, Path], Seen]
+
+    def problems(self, served: Served, home: Path) -> list[Problem]:
+        """`home` is a directory for what the client keeps and prints."""
+        home.mkdir(exist_ok=True)
+        try:
+            seen = self.look(served, home)
+        except (subprocess.SubprocessError, ExceptionGroup, MCPError, LookupError, ValueError) as failure:
+            said = "; ".join(str(getattr(error, "stderr", None) or error) for error in leaves(failure))
+            return [Problem(self.name, "-", f"did not come to its end: {said}")]
+        return [Problem(self.name, "-", complaint) for complaint in self.complaints(seen)]
+
+    def complaints(self, seen: Seen) -> list[str]:
+        missing = ", ".join(sorted(TOOLS - seen.tools))
+        wrong = {
+            f"speaks {seen.revision}": seen.revision != self.revision,
+            f"does not list {missing}": bool(missing),
+            f"is {seen.username} here": seen.username != MEMBER,
+        }
+        return [complaint for complaint, is_so in wrong.items() if is_so]
+
+
+def inspector(era: str, served: Served, home: Path) -> Seen:
+    """The command is the one that `manage.py connect inspector` prints, with an era and a method."""
+    _npx, _package, *printed = shlex.split(instructions("inspector", served.origin, served.key))
+    environ = clean_environ() | {"HOME": str(home), "MCP_INSPECTOR_SECRET_STORE": "memory"}
+
+    def ask(*method: str) -> Any:
+        options = ["--protocol-era", era, "--format", "json", "--quiet", "--method", *method]
+        done = subprocess.run(
+            [node(), INSPECTOR, *printed, *options],
+            env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONGEST, check=True,
+        )  # fmt: skip
+        return json.loads(done.stdout)["result"]
+
+    return Seen(
+        revision=ask("initialize")["protocolVersion"],
+        tools=frozenset(tool["name"] for tool in ask("tools/list")["tools"]),
+        username=ask("tools/call", "--tool-name", "get-user-profile")["structuredContent"]["username"],
+    )
+
+
+def mcp_remote(mode: str, served: Served, home: Path) -> Seen:
+    """The proxy for clients that only speak over pipes, here the SDK's."""
+    header = f"Authorization:Bearer {served.key}"
+    command = StdioServerParameters(
+        command=str(node()),
+        args=[str(MCP_REMOTE), f"{served.origin}/mcp", "--transport", "http-only", "--header", header],
+        env=clean_environ() | {"HOME": str(home), "MCP_REMOTE_CONFIG_DIR": str(home)},
+    )
+
+    async def look() -> Seen:
+        with (home / "stderr").open("a") as log:
+            async with Client(stdio_client(command, log), mode=mode, read_timeout_seconds=PATIENCE) as client:
+                tools = (await client.list_tools()).tools
+                profile = (await client.call_tool("get-user-profile", {})).structured_content or {}
+                names = frozenset(tool.name for tool in tools)
+                return Seen(client.protocol_version, names, str(profile.get("username")))
+
+    return asyncio.run(look())
+
+
+VISITS = [
+    Visit("Inspector", "2025-11-25", partial(inspector, "legacy")),
+    Visit("Inspector", "2026-07-28", partial(inspector, "modern")),
+    Visit("mcp-remote", "2025-11-25", partial(mcp_remote, "legacy")),
+    Visit("mcp-remote", "2026-07-28", partial(mcp_remote, "auto")),
+]
+
+
+def run(served: Served, scratch: Path) -> list[str]:
+    """Let each come, and print a line for each. What failed."""
+    failed: list[str] = []
+    for visit in VISITS:
+        began = time.monotonic()
+        problems = visit.problems(served, scratch / visit.name)
+        verdict = "failed" if problems else "passed"
+        print(f"{visit.revision:<12}{visit.name:<18}{verdict:>9}{time.monotonic() - began:>18.1f}", flush=True)
+        failed += [f"{visit.revision} {problem}" for problem in problems]
+    return failed
