@@ -33,7 +33,7 @@ test: $(DEV) ## run the tests (ARGS="-k rooms")
 conformance: $(CONFORMANCE) ## run the official MCP conformance suite, and clients (ARGS="2026-07-28")
 	$(RUN) -m tests.conformance $(ARGS)
 
-failure: $(DEV) ## kill workers under load, at full size (needs PostgreSQL and Redis)
+failure: $(DEV) ## kill workers under load and the like, with PostgreSQL and Redis (ARGS="kills")
 	$(RUN) -m tests.failure $(ARGS)
 
 bench: $(DEV) ## run the benchmarks (ARGS)

@@ -1,7 +1,9 @@
 """`make failure`: what survives, at full size. Prints what it did; fails on the first thing that is wrong."""
 
+import argparse
 import os
 import time
+from collections.abc import Callable
 
 os.environ |= {"DJANGO_SETTINGS_MODULE": "tests.failure.settings", "CONCIERGE_LOG_LEVEL": "WARNING"}
 
@@ -9,25 +11,38 @@ from tests.failure import kills, left, same_ids, turns
 from tests.failure.servers import Site, site
 
 ROUNDS = 1000
-SECONDS = 60
+KILLS = 60
 REPLIES = 20_000
 SESSIONS = 10_000
 
 
 def in_turn(here: Site) -> str:
+    """Two servers, request by request in turn"""
     seconds = turns.run(here, [here.start(), here.start()], ROUNDS)
     return f"{ROUNDS} rounds, none repeated, {seconds * 1000:.0f} ms each"
 
 
 def killed(here: Site) -> str:
-    toll = kills.run(here, here.start(WORKERS="2"), SECONDS)
+    """Workers killed under load"""
+    toll = kills.run(here, here.start(WORKERS=str(kills.WORKERS)), KILLS)
     return (
-        f"{toll.kills} kills, {toll.rounds} rounds, {toll.repeated} requests repeated,"
-        f" {toll.acknowledged} acknowledged replies, nothing lost"
+        f"{toll.kills} kills among {kills.WORKERS} in {toll.seconds:.0f} s, {len(toll.rounds)} rounds,"
+        f" {toll.repeated} requests repeated, {toll.acknowledged} acknowledged replies, nothing lost,"
+        f" {toll.longest_pause * 1000:.0f} ms at most between rounds"
+    )
+
+
+def same(here: Site) -> str:
+    """The same request ids at once"""
+    replies = same_ids.run(here, here.start(WORKERS="2"), REPLIES)
+    return (
+        f"{replies} replies in both eras, to {same_ids.CLIENTS} clients with a credential each and to"
+        f" {same_ids.CLIENTS_OF_ONE} with one, each its own"
     )
 
 
 def left_behind(here: Site) -> str:
+    """Sessions opened and left"""
     remains = left.run(here, here.start(), SESSIONS)
     return (
         f"{remains.opened} live after {remains.seconds:.0f} s, a bystander's slowest call"
@@ -36,24 +51,25 @@ def left_behind(here: Site) -> str:
     )
 
 
-def confused(here: Site) -> str:
-    replies = same_ids.run(here, here.start(WORKERS="2"), REPLIES)
-    return f"{replies} replies to {same_ids.CLIENTS} clients in both eras, each its own"
-
-
-TESTS = {
-    "Two servers, request by request in turn": in_turn,
-    "A worker killed every second": killed,
-    "The same request ids at once": confused,
-    "Sessions opened and left": left_behind,
+TESTS: dict[str, Callable[[Site], str]] = {
+    "turns": in_turn,
+    "kills": killed,
+    "same-ids": same,
+    "left": left_behind,
 }
 
 
 def main() -> None:
-    for name, test in TESTS.items():
+    parser = argparse.ArgumentParser(prog="python -m tests.failure", description=__doc__)
+    parser.add_argument("tests", nargs="*", metavar="TEST", help=f"of {', '.join(TESTS)}; without: all")
+    wanted = parser.parse_args().tests or list(TESTS)
+    if unknown := set(wanted) - TESTS.keys():
+        parser.error(f"no such test: {', '.join(sorted(unknown))}")
+    for name in wanted:
         started = time.monotonic()
         with site() as here:
-            print(f"{name}: {test(here)} ({time.monotonic() - started:.0f} s)", flush=True)
+            result = TESTS[name](here)
+        print(f"{TESTS[name].__doc__}: {result} ({time.monotonic() - started:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":

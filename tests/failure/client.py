@@ -23,7 +23,7 @@ class Wrong(Exception):
 
 
 class Client:
-    def __init__(self, urls: Sequence[str], key: str) -> None:
+    def __init__(self, urls: Sequence[str], key: str, *, sure: bool = True) -> None:
         self._urls = itertools.cycle(urls)
         self._http = httpx2.AsyncClient(
             headers={"authorization": f"Bearer {key}", "accept": "application/json, text/event-stream"},
@@ -32,6 +32,10 @@ class Client:
         )
         self._ids = itertools.count(1)
         self.session_id = ""
+        self.sure = sure
+        """What it answers when it is asked."""
+        self.progress: list[float] = []
+        """What the last request was told while it was served."""
         self.repeated = 0
         self.acknowledged: list[str] = []
         """Ids of the server's requests whose replies were answered 202."""
@@ -69,18 +73,27 @@ class Client:
 
     async def ask_once(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         """The result. Questions that come before it are answered at the next server."""
-        request = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params or {}}
-        async for message in self._messages("POST", json=request):
-            if "result" in message and message["id"] == request["id"]:
+        id, self.progress = next(self._ids), []
+        params = {**(params or {}), "_meta": {"progressToken": f"of {id}"}}
+        async for message in self._messages(
+            "POST", json={"jsonrpc": "2.0", "id": id, "method": method, "params": params}
+        ):
+            if "result" in message and message["id"] == id:
                 result: dict[str, Any] = message["result"]
                 return result
-            if "error" in message:
-                raise Wrong(str(message))
-            if "id" in message:
-                answer = {"action": "accept", "content": {"sure": True}}
-                await self.post({"jsonrpc": "2.0", "id": message["id"], "result": answer})
-                self.acknowledged.append(message["id"])
+            await self._take(message, f"of {id}")
         raise Lost(method)
+
+    async def _take(self, message: dict[str, Any], token: str) -> None:
+        """What comes before the result: progress, and questions."""
+        if message.get("method") == "notifications/progress" and message["params"]["progressToken"] == token:
+            self.progress.append(message["params"]["progress"])
+        elif message.get("method") == "elicitation/create":
+            answer = {"action": "accept", "content": {"sure": self.sure}}
+            await self.post({"jsonrpc": "2.0", "id": message["id"], "result": answer})
+            self.acknowledged.append(message["id"])
+        else:
+            raise Wrong(str(message))
 
     async def call(self, name: str, **arguments: Any) -> str:
         result = await self.ask("tools/call", {"name": name, "arguments": arguments})

@@ -1,69 +1,91 @@
 """Workers killed with `kill -9` again and again, under clients that only repeat what failed."""
 
 import asyncio
+import itertools
 import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 
-from .client import Client
+from .client import Client, Wrong
 from .rounds import work
 from .servers import Server, Site
 
 CLIENTS = 4
+WORKERS = 4
 EVERY = 1.0
-"""Seconds between kills."""
+"""Seconds between kills, at least."""
+REPLACED_WITHIN = 30.0
+"""Seconds. Starting costs a second and a half of CPU, of which the clients leave little."""
+LONGEST_PAUSE = 5.0
+"""Seconds without a round of any client, while there is always a worker that could serve it."""
 
 
 @dataclass
 class Toll:
-    kills: int
-    rounds: int
-    repeated: int
-    acknowledged: int
+    kills: int = 0
+    seconds: float = 0
+    served: set[int] = field(default_factory=set)
+    """Process ids of the workers that answered."""
+    rounds: list[float] = field(default_factory=list)
+    """When they were done."""
+    repeated: int = 0
+    acknowledged: int = 0
+
+    @property
+    def longest_pause(self) -> float:
+        return max(after - before for before, after in itertools.pairwise(self.rounds))
 
 
-async def survive(site: Site, server: Server, key: str, seconds: float) -> Toll:
+async def survive(site: Site, server: Server, key: str, kills: int) -> Toll:
     """Raises: Wrong, AssertionError for a session or an acknowledged reply that was lost."""
     clients = [Client([server.url], key) for _ in range(CLIENTS)]
     for client in clients:
         await client.open()
-    until = time.monotonic() + seconds
+    toll = Toll()
     async with asyncio.TaskGroup() as tasks:
-        killing = tasks.create_task(kill(server, until))
-        working = [tasks.create_task(keep_working(client, until)) for client in clients]
+        killing = tasks.create_task(kill(server, toll, kills))
+        for client in clients:
+            tasks.create_task(keep_working(client, toll, killing))
     for client in clients:
         await client.close()
+        toll.repeated += client.repeated
+        toll.acknowledged += len(client.acknowledged)
     check_rows(site, clients)
-    return Toll(
-        kills=killing.result(),
-        rounds=sum(task.result() for task in working),
-        repeated=sum(client.repeated for client in clients),
-        acknowledged=sum(len(client.acknowledged) for client in clients),
-    )
+    return toll
 
 
-async def kill(server: Server, until: float) -> int:
-    """The oldest worker each time, so that each has served before it dies."""
-    kills = 0
-    while time.monotonic() < until:
+async def kill(server: Server, toll: Toll, kills: int) -> None:
+    """Each time the oldest worker that has served, but never the only one: starting one takes a while."""
+    began = time.monotonic()
+    for _ in range(kills):
         await asyncio.sleep(EVERY)
-        if workers := server.workers():
-            with suppress(ProcessLookupError):
-                os.kill(workers[0], signal.SIGKILL)
-                kills += 1
-    return kills
+        os.kill(await oldest_of_several(server, toll.served), signal.SIGKILL)
+        toll.kills += 1
+    toll.seconds = time.monotonic() - began
 
 
-async def keep_working(client: Client, until: float) -> int:
-    rounds = 0
-    while time.monotonic() < until:
-        await work(client, rounds)
-        rounds += 1
-    return rounds
+async def oldest_of_several(server: Server, served: set[int]) -> int:
+    """Raises: Wrong if there are not two that have served, for too long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(REPLACED_WITHIN):
+            while True:
+                if len(serving := [pid for pid in server.workers() if pid in served]) > 1:
+                    return serving[0]
+                await asyncio.sleep(0.05)
+    raise Wrong(f"no killed worker was replaced within {REPLACED_WITHIN:g} s")
+
+
+async def keep_working(client: Client, toll: Toll, killing: "asyncio.Task[None]") -> None:
+    for number in itertools.count():
+        await work(client, number)
+        toll.served.add(int(await client.call("worker")))
+        toll.rounds.append(time.monotonic())
+        if killing.done():
+            return
 
 
 def check_rows(site: Site, clients: list[Client]) -> None:
@@ -81,5 +103,15 @@ def check_rows(site: Site, clients: list[Client]) -> None:
     assert kept == (sum(len(client.acknowledged) for client in clients),), f"replies kept: {kept}"
 
 
-def run(site: Site, server: Server, seconds: float) -> Toll:
-    return asyncio.run(survive(site, server, site.keys("alice")[0], seconds))
+def check(toll: Toll) -> None:
+    """Somebody was served all the while, everybody was asked, and no kill cost a client more than one request."""
+    assert toll.longest_pause < LONGEST_PAUSE, f"nobody was served for {toll.longest_pause:.1f} s"
+    assert toll.acknowledged >= len(toll.rounds), f"{toll.acknowledged} replies in {len(toll.rounds)} rounds"
+    fewest, most = toll.kills // 10, toll.kills * CLIENTS
+    assert fewest <= toll.repeated <= most, f"{toll.repeated} repeated, after {toll.kills} kills"
+
+
+def run(site: Site, server: Server, kills: int) -> Toll:
+    toll = asyncio.run(survive(site, server, site.keys("alice")[0], kills))
+    check(toll)
+    return toll

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -14,31 +15,64 @@ from .servers import Server, Site
 SESSIONS_OF_ONE = 200
 """As many as the server keeps of one credential."""
 AT_ONCE = 8
+MOST_GROWTH = 50
+"""MiB."""
+SLOWEST_CALL = 2.0
+"""Seconds, of somebody who only echoes, among those who open sessions as fast as they can."""
 
 
 @dataclass
 class Remains:
     opened: int
     seconds: float
+    """What the opening took."""
     slowest_call: float
-    """Seconds, of a client that went on calling meanwhile."""
+    """Seconds, of a client that went on calling, until the cleanup was done."""
     grown: float
     """MiB of memory, afterwards."""
     rows: int
-    """Sessions after the cleanup."""
+    """Of the sessions that were left, after the cleanup."""
 
 
-async def leave(server: Server, keys: list[str], sessions: int) -> tuple[float, float]:
-    """Seconds it took, and the slowest call of a bystander."""
-    waiting = iter([key for key in keys for _ in range(SESSIONS_OF_ONE)][:sessions])
-    stop = asyncio.Event()
-    started = time.perf_counter()
+class Bystander:
+    """A client that calls all the while."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.slowest_call = 0.0
+        self._is_done = False
+
+    async def keep_calling(self) -> None:
+        while not self._is_done:
+            began = time.perf_counter()
+            await self.client.call("echo", text="still here")
+            self.slowest_call = max(self.slowest_call, time.perf_counter() - began)
+        await self.client.close()
+
+    def leave(self) -> None:
+        self._is_done = True
+
+
+async def leave(site: Site, server: Server, keys: list[str], sessions: int) -> Remains:
+    """The last of the keys is the bystander's."""
+    await open_sessions(server, keys[-1:], SESSIONS_OF_ONE // 2)  # what a server's first calls take is not asked
+    before = memory(server)
+    bystander = Bystander(Client([server.url], keys[-1]))
+    await bystander.client.open()
     async with asyncio.TaskGroup() as tasks:
-        bystander = tasks.create_task(keep_calling(Client([server.url], keys[-1]), stop))
-        opening = [tasks.create_task(open_all(Client([server.url], ""), waiting)) for _ in range(AT_ONCE)]
-        await asyncio.gather(*opening)
-        stop.set()
-    return time.perf_counter() - started, bystander.result()
+        tasks.create_task(bystander.keep_calling())
+        seconds = await open_sessions(server, keys[:-1], sessions)
+        opened, rows = await asyncio.to_thread(clean, site, bystander.client.session_id)
+        bystander.leave()
+    return Remains(opened, seconds, bystander.slowest_call, memory(server) - before, rows)
+
+
+async def open_sessions(server: Server, keys: list[str], sessions: int) -> float:
+    """The seconds it took."""
+    waiting = iter([key for key in keys for _ in range(SESSIONS_OF_ONE)][:sessions])
+    began = time.perf_counter()
+    await asyncio.gather(*(open_all(Client([server.url], ""), waiting) for _ in range(AT_ONCE)))
+    return time.perf_counter() - began
 
 
 async def open_all(client: Client, keys: Iterator[str]) -> None:
@@ -48,15 +82,22 @@ async def open_all(client: Client, keys: Iterator[str]) -> None:
     await client.close()
 
 
-async def keep_calling(client: Client, stop: asyncio.Event) -> float:
-    await client.open()
-    slowest = 0.0
-    while not stop.is_set():
-        began = time.perf_counter()
-        await client.call("echo", text="still here")
-        slowest = max(slowest, time.perf_counter() - began)
-    await client.close()
-    return slowest
+def clean(site: Site, bystander: str) -> tuple[int, int]:
+    """How many sessions were left, and how many are when two days have passed and the cleanup has run."""
+    with psycopg.connect(site.database, autocommit=True) as database:
+
+        def left(condition: str) -> int:
+            counted = f"SELECT count(*) FROM sessions_session WHERE calls = 0 AND public_id <> %s AND {condition}"
+            row: tuple[Any, ...] | None = database.execute(counted, [bystander]).fetchone()
+            return row[0] if row else 0
+
+        opened = left("ended_at IS NULL")
+        database.execute(
+            "UPDATE sessions_session SET last_activity_at = last_activity_at - interval '2 days'"
+            " WHERE public_id <> %s", [bystander],
+        )  # fmt: skip
+        site.run("manage.py", "cleanup")
+        return opened, left("TRUE")
 
 
 def memory(server: Server) -> float:
@@ -64,17 +105,15 @@ def memory(server: Server) -> float:
     return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:")) / 1024
 
 
+def check(remains: Remains, sessions: int) -> None:
+    assert remains.opened >= sessions, f"{remains.opened} sessions of {sessions}"
+    assert remains.rows == 0, f"{remains.rows} sessions left after the cleanup"
+    assert remains.grown <= MOST_GROWTH, f"{remains.grown:.0f} MiB more"
+    assert remains.slowest_call <= SLOWEST_CALL, f"a call took {remains.slowest_call:.1f} s"
+
+
 def run(site: Site, server: Server, sessions: int) -> Remains:
     keys = site.keys(*(f"user{number}" for number in range(-(-sessions // SESSIONS_OF_ONE) + 1)))
-    asyncio.run(leave(server, keys[-1:], 100))  # what a server grows by in its first calls is not what is asked
-    before = memory(server)
-    seconds, slowest = asyncio.run(leave(server, keys, sessions))
-    grown = memory(server) - before
-    with psycopg.connect(site.database, autocommit=True) as database:
-        opened = database.execute("SELECT count(*) FROM sessions_session WHERE ended_at IS NULL").fetchone()
-        database.execute("UPDATE sessions_session SET last_activity_at = last_activity_at - interval '2 days'")
-        site.run("manage.py", "cleanup")
-        rows = database.execute("SELECT count(*) FROM sessions_session WHERE calls = 0").fetchone()
-    assert opened is not None
-    assert rows is not None
-    return Remains(opened[0], seconds, slowest, grown, rows[0])
+    remains = asyncio.run(leave(site, server, keys, sessions))
+    check(remains, sessions)
+    return remains

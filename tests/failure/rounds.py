@@ -1,6 +1,7 @@
 """One client, all that a handshake-era session can do, each request at another process than the one before."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -26,14 +27,26 @@ class Stream:
                     await self._heard.put((message["method"], (message.get("params") or {}).get("uri", "")))
             await asyncio.sleep(0.2)
 
+    async def opens(self) -> None:
+        """Raises: Wrong if it does not."""
+        await self._before_long(self.opened.wait(), "the stream was not opened")
+
     async def hears(self, method: str, uri: str = "") -> None:
         """Raises: Wrong if it does not come."""
-        try:
-            async with asyncio.timeout(HEARD_WITHIN):
-                while await self._heard.get() != (method, uri):
-                    pass
-        except TimeoutError:
-            raise Wrong(f"{method} {uri} was not heard") from None
+        await self._before_long(self._hear((method, uri)), f"{method} {uri} was not heard")
+
+    async def _hear(self, expected: tuple[str, str]) -> None:
+        while await self._heard.get() != expected:
+            pass
+
+    async def _before_long(self, coming: Coroutine[Any, Any, Any], otherwise: str) -> None:
+        waiting = asyncio.create_task(coming)
+        await asyncio.wait([waiting, self._task], timeout=HEARD_WITHIN, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            if self._task.done():
+                self._task.result()  # it says why
+            raise Wrong(otherwise)
 
     async def close(self) -> None:
         self._task.cancel()
@@ -45,7 +58,8 @@ async def work(client: Client, number: int) -> None:
     tools = await client.ask("tools/list")
     expect("echo" in {tool["name"] for tool in tools["tools"]}, tools)
     expect(await client.call("echo", text=str(number)) == str(number), number)
-    expect(await client.call("count", to=3) == "counted to 3", "progress")
+    expect(await client.call("count", to=3) == "counted to 3", number)
+    expect(client.progress == [1, 2, 3], f"progress: {client.progress}")
     expect(await client.call("ask", text=str(number)) == f"{number}: yes", "elicitation")
 
 

@@ -13,10 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
-import psycopg
 
 from project.config import BASE_DIR
-from tests.services import postgres_url, redis_url
+from tests.services import own_database, own_redis, postgres_url, redis_url
 
 STARTS_WITHIN = 60
 STOPS_WITHIN = 30
@@ -47,7 +46,7 @@ class Server:
     def workers(self) -> list[int]:
         """Process ids of those that serve, the oldest first; the parent only looks after them. Linux only."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [int(pid) for pid in children if "spawn_main" in command_of(pid)]
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Its exit status."""
@@ -55,10 +54,17 @@ class Server:
         return self.process.wait(STOPS_WITHIN)
 
 
-class Site:
-    """A database of its own, dropped afterwards, and what servers on it need to know."""
+def command_of(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:  # it has just ended
+        return ""
 
-    def __init__(self, home: Path, database: str) -> None:
+
+class Site:
+    """A database and a Redis of its own, emptied afterwards, and what servers on them need to know."""
+
+    def __init__(self, home: Path, database: str, redis: str) -> None:
         self.home = home
         self.database = database
         inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
@@ -66,7 +72,7 @@ class Site:
             "DJANGO_SETTINGS_MODULE": "tests.failure.settings",
             "CONCIERGE_DATA_DIR": str(home),
             "DATABASE_URL": database,
-            "REDIS_URL": required(redis_url(), "Redis"),
+            "REDIS_URL": redis,
             "SECRET_KEY": secrets.token_urlsafe(48),
             "CONCIERGE_LOG_LEVEL": "WARNING",
             "CONCIERGE_CALL_RATE": "999999/m",
@@ -103,23 +109,20 @@ class Site:
 
 @contextmanager
 def site() -> Iterator[Site]:
-    url = required(postgres_url(), "PostgreSQL")
-    name = f"concierge_failure_{os.getpid()}"
-    with psycopg.connect(url, autocommit=True) as admin, tempfile.TemporaryDirectory(prefix="concierge-") as home:
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        admin.execute(f'CREATE DATABASE "{name}"')
-        here = Site(Path(home), url.rpartition("/")[0] + f"/{name}")
+    """Raises: RuntimeError without PostgreSQL and Redis."""
+    for name, url in {"PostgreSQL": postgres_url(), "Redis": redis_url()}.items():
+        if url is None:
+            raise RuntimeError(f"{name} does not answer, and these tests need it")
+    with (
+        tempfile.TemporaryDirectory(prefix="concierge-") as home,
+        own_database(f"concierge_failure_{os.getpid()}") as database,
+        own_redis() as redis,
+    ):
+        here = Site(Path(home), database, redis)
         try:
             yield here
         finally:
             here.end()
-            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def required(url: str | None, name: str) -> str:
-    if url is None:
-        raise RuntimeError(f"{name} does not answer, and these tests need it")
-    return url
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ async def turns(urls: list[str], key: str, rounds: int) -> float:
     client = Client(urls, key)
     await client.open()
     stream = Stream(client)
-    await stream.opened.wait()
+    await stream.opens()
     started = time.perf_counter()
     for number in range(rounds):
         await work(client, number)
