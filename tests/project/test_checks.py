@@ -45,17 +45,23 @@ def test_workers_without_redis_are_refused(production: Settings) -> None:
     assert refused().keys() == {"concierge.E001"}
     assert "WORKERS=4" in refused()["concierge.E001"]
     assert "REDIS_URL" in refused()["concierge.E001"]
+    assert "--workers" in refused()["concierge.E001"]
 
 
 def test_workers_on_sqlite_are_refused(production: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections["default"], "vendor", "sqlite")
     assert refused().keys() == {"concierge.E002"}
     assert "DATABASE_URL" in refused()["concierge.E002"]
+    assert "--workers" in refused()["concierge.E002"]
 
 
 GUESSABLE = [
     "django-insecure-" + secrets.token_urlsafe(40), "changeme-" + secrets.token_urlsafe(40),
-    "Change-This-" + secrets.token_urlsafe(40), "your_secret_key_" + secrets.token_urlsafe(40),
+    "Change-This-" + secrets.token_urlsafe(40), "your_own-" + secrets.token_urlsafe(40),
+    "dev-secret-key-do-not-use-in-production", "concierge-changeme-please-changeme-now",
+    "secret-django-insecure-" + secrets.token_urlsafe(40), "PLACEHOLDER_" + secrets.token_hex(32),
+    "0123456789abcdefghijklmnopqrstuvwxyz", "ZYXWVUTSRQPONMLKJIHGFEDCBA9876543210",
+    "1234567890" * 3 + "ab", secrets.token_urlsafe(23),
     "x" * 50, "123456789" * 5, "correct horse battery" * 2,
 ]  # fmt: skip
 
