@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+from django.conf import settings
 from django.db import Error as DatabaseFailure
 
 from sessions_app.deadline import watch
@@ -21,8 +22,8 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = 1.0
 """Seconds. The bus tells at once; this finds the replies of which it did not."""
 RENEW_EVERY = LEASE.total_seconds() / 3
-LAST_REPLIES = 5.0
-"""Seconds after which a server that is to stop waits for no reply any more."""
+LAST_WORDS = 1.0
+"""Seconds before a server that stops cancels calls: then those that wait for a reply are told that none comes."""
 
 
 class Stopping(Exception):
@@ -61,9 +62,10 @@ class Waiting:
             raise Stopping
 
     def close(self) -> None:
-        """As a shutdown begins: who does not reply in a moment cannot be waited for."""
+        """As a shutdown begins: who replies while calls may still run is heard, wherever the reply arrives."""
         if self._closing is None:
-            self._closing = asyncio.get_running_loop().call_later(LAST_REPLIES, self._give_up)
+            seconds = max(0.0, settings.STOP_GRACE - LAST_WORDS)
+            self._closing = asyncio.get_running_loop().call_later(seconds, self._give_up)
 
     def _give_up(self) -> None:
         self._is_closed = True

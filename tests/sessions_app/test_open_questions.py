@@ -2,11 +2,13 @@
 
 import asyncio
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from project.asgi import end_streams
 from sessions_app.models import ServerRequest, User, server_request
@@ -41,14 +43,24 @@ async def test_they_are_limited_for_each_credential_in_all_its_sessions(
     assert (await ask_and_answer(durable)).text == "Tea: yes"
 
 
-async def test_a_server_that_stops_does_not_wait_for_people(
-    durable: Durable, monkeypatch: pytest.MonkeyPatch
+async def test_a_server_that_stops_goes_on_hearing_replies(durable: Durable) -> None:
+    call = durable.begin("ask", {"text": "Tea"})
+    question = (await call.asked())["id"]
+    end_streams()
+    await durable.accept(question, sure=True)
+    assert (await call.wait()).text == "Tea: yes"
+
+
+async def test_it_waits_for_people_until_shortly_before_it_cancels_calls(
+    durable: Durable, settings: Settings
 ) -> None:
-    monkeypatch.setattr(asking, "LAST_REPLIES", 0.0)
+    settings.STOP_GRACE = asking.LAST_WORDS + 0.4
     call = durable.begin("ask", {"text": "Tea"})
     await call.asked()
+    began = time.monotonic()
     end_streams()
     answer = await call.wait()
+    assert 0.4 <= time.monotonic() - began < 0.4 + asking.LAST_WORDS
     assert "call again" in answer.error["message"]
     assert [message.get("method") for message in answer.messages][1:-1] == ["notifications/cancelled"]
     assert "call again" in (await durable.call("ask", {"text": "Tea"})).error["message"]
