@@ -112,7 +112,10 @@ def waiting_in(queue: socket.socket) -> Iterator[socket.socket]:
 
 
 def end_within(seconds: float) -> None:
-    """Whatever a thread or the event loop is stuck in: SIGALRM is the kernel's to carry out."""
+    """Whatever a thread or the event loop is stuck in later: SIGALRM is the kernel's to carry out.
+
+    Only who has Python's lock gets as far as to ask for it, so a worker's parent keeps a clock of its own.
+    """
     if os.getpid() == 1:  # in a container: the kernel spares the first process what it has no handler for
         signal.signal(signal.SIGALRM, lambda number, frame: os._exit(1))
     signal.setitimer(signal.ITIMER_REAL, seconds)

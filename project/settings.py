@@ -73,6 +73,8 @@ TOOL_THREADS = 8
 IDENTITY_THREADS = 2
 # Seconds from a SIGTERM to the end of calls in flight; CONCIERGE_STOP_NOTICE is a part of them.
 STOP_GRACE = 20
+# Seconds without a sign of life, one a second, after which a worker counts as stuck and is killed.
+WORKER_SILENCE = 60
 
 
 def database() -> dict[str, Any]:

@@ -6,6 +6,7 @@ not hear a second signal. See docs/why.md.
 """
 
 import logging
+import math
 import multiprocessing
 import os
 import signal
@@ -16,15 +17,19 @@ import time
 from contextlib import suppress
 from multiprocessing.connection import wait
 
-from .server import serve
+from django.conf import settings
+
+from .server import LAST_STEPS, SAME_STOP, serve
 
 logger = logging.getLogger(__name__)
 spawn = multiprocessing.get_context("spawn")  # a fork would copy connections, locks and an unknown state
 
-SILENT_TOO_LONG = 60.0
-"""Seconds without a sign of life, one a second, after which a worker counts as stuck."""
 PAUSE = 2.0
 """Seconds before the next try when a worker ended before it could serve."""
+CHANCES = 2
+"""Starts of each worker that may be killed from outside without a pause. More, and the machine has no memory."""
+LATE = 0.5
+"""Seconds beyond its own limits after which a worker is killed: it needs Python's lock to keep to them."""
 
 
 class Worker:
@@ -38,19 +43,25 @@ class Worker:
         self.is_ready = False
         self.is_stale = False
         self.is_leaving = False
-        self._heard_at = time.monotonic()
+        self.ends_by = time.monotonic() + settings.WORKER_SILENCE
+        """When it is killed: unless it shows a sign of life, or, once it was told to end, in any case."""
+        self._is_told = False
 
-    def hear(self) -> None:
+    def hear(self) -> bool:
+        """Whether it says for the first time that it serves."""
+        was_ready = self.is_ready
         with suppress(OSError):
             if self.lifeline.recv(4096, socket.MSG_DONTWAIT):
                 self.is_ready = True
-                self._heard_at = time.monotonic()
-
-    def is_stuck(self) -> bool:
-        return not self.is_leaving and time.monotonic() > self._heard_at + SILENT_TOO_LONG
+                if not self._is_told:
+                    self.ends_by = time.monotonic() + settings.WORKER_SILENCE
+        return self.is_ready and not was_ready
 
     def tell(self, number: int) -> None:
         """Pass a signal on. One that is not ready yet has nothing to finish, and may not handle others."""
+        soon = time.monotonic() + LAST_STEPS + LATE
+        self.ends_by = min(self.ends_by, soon) if self._is_told else soon + settings.STOP_GRACE
+        self._is_told = True
         if self.process.is_alive():
             os.kill(self.process.pid or 0, number if self.is_ready else signal.SIGTERM)
 
@@ -58,6 +69,16 @@ class Worker:
         """Go without notice: the others stay, so nobody need be told."""
         self.is_leaving = True
         self.tell(signal.SIGINT)
+
+    def kill(self) -> None:
+        what = "was told to end and did not" if self._is_told else "has not moved for too long"
+        logger.error("Worker %s %s: killed", self.process.pid, what)
+        self.process.kill()
+        self.ends_by = math.inf
+
+
+def is_on_a_terminal() -> bool:
+    return sys.stderr.isatty()
 
 
 def work(listener: socket.socket, lifeline: socket.socket) -> None:
@@ -88,7 +109,9 @@ class Workers:
         self._workers: list[Worker] = []
         self._signals: list[int] = []
         self._is_stopping = False
+        self._told_at = 0.0
         self._has_served = False
+        self._chances = CHANCES * count
         self._may_start_at = 0.0
 
     def run(self) -> None:
@@ -98,18 +121,21 @@ class Workers:
             self._wait(alarm)
             while self._signals:
                 self._handle(self._signals.pop(0))
+            self._kill_who_is_late()
             self._bury()
             if not self._is_stopping:
                 self._tend()
 
     def _wait(self, alarm: socket.socket) -> None:
-        """For a signal, a sign of life or a death; a second at most."""
+        """For a signal, a sign of life, a death or the time for one; a second at most."""
+        soonest = min((worker.ends_by for worker in self._workers), default=math.inf) - time.monotonic()
         ends = [end for worker in self._workers for end in (worker.process.sentinel, worker.lifeline)]
-        wait([alarm, *ends], timeout=1)
+        wait([alarm, *ends], timeout=max(0, min(1, soonest)))
         with suppress(BlockingIOError):
             alarm.recv(4096)
         for worker in self._workers:
-            worker.hear()
+            if worker.hear():
+                self._chances = CHANCES * self._count
 
     def _note_signals(self) -> socket.socket:
         """Handlers only take notes; what is returned becomes readable when one has."""
@@ -118,7 +144,7 @@ class Workers:
         raised.setblocking(False)
         signal.set_wakeup_fd(raised.detach(), warn_on_full_buffer=False)
         # From a terminal, SIGHUP means that it was closed, and ends us as it ends any program.
-        numbers = [signal.SIGINT, signal.SIGTERM, *([] if sys.stderr.isatty() else [signal.SIGHUP])]
+        numbers = [signal.SIGINT, signal.SIGTERM, *([] if is_on_a_terminal() else [signal.SIGHUP])]
         for number in numbers:
             signal.signal(number, lambda number, _: self._signals.append(number))
         return alarm
@@ -128,12 +154,21 @@ class Workers:
             for worker in self._workers:
                 worker.is_stale = True
             return
-        is_first = not self._is_stopping
-        self._is_stopping = True
-        self._listener.close()  # else connections would wait in a queue that no worker takes them from any more
+        if not self._is_stopping:
+            self._is_stopping, self._told_at = True, time.monotonic()
+            self._listener.close()  # else connections would wait in a queue that no worker takes them from
+            self._tell([worker for worker in self._workers if not worker.is_leaving], number)
+        elif time.monotonic() > self._told_at + SAME_STOP:
+            self._tell(self._workers, number)
+
+    def _tell(self, workers: list[Worker], number: int) -> None:
+        for worker in workers:
+            worker.tell(number)
+
+    def _kill_who_is_late(self) -> None:
         for worker in self._workers:
-            if not (is_first and worker.is_leaving):
-                worker.tell(number)
+            if time.monotonic() >= worker.ends_by:
+                worker.kill()
 
     def _bury(self) -> None:
         for worker in [worker for worker in self._workers if not worker.process.is_alive()]:
@@ -144,19 +179,18 @@ class Workers:
                 status = worker.process.exitcode
                 logger.error("Worker %s ended with status %s", worker.process.pid, status)
                 if not worker.is_ready:
-                    self._could_not_start()
+                    self._could_not_start(worker)
 
-    def _could_not_start(self) -> None:
+    def _could_not_start(self, worker: Worker) -> None:
+        if worker.process.exitcode == -signal.SIGKILL and self._chances:
+            self._chances -= 1  # it was killed from outside, and the next may well live
+            return
         self._may_start_at = time.monotonic() + PAUSE
         if not self._has_served and not any(worker.is_ready for worker in self._workers):
             self.has_failed = True
             self._handle(signal.SIGTERM)
 
     def _tend(self) -> None:
-        for worker in self._workers:
-            if worker.is_stuck():
-                logger.error("Worker %s has not moved for %g s: killed", worker.process.pid, SILENT_TOO_LONG)
-                worker.process.kill()
         staying = [worker for worker in self._workers if not worker.is_leaving]
         stale = [worker for worker in staying if worker.is_stale]
         if stale and sum(worker.is_ready for worker in staying) > self._count:

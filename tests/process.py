@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import httpx2
 import pytest
 
 from project.config import BASE_DIR
-from tests.wire import Wire
+from tests.wire import Durable, Wire
 
 NOT_HERE_YET = (httpx2.TransportError, ConnectionError)
 
@@ -23,15 +24,17 @@ NOT_HERE_YET = (httpx2.TransportError, ConnectionError)
 class Process:
     """Started at once; wait until it is ready before asking it anything."""
 
-    def __init__(self, data_dir: Path, **environment: str) -> None:
+    stderr = subprocess.STDOUT
+
+    def __init__(self, data_dir: Path, *arguments: str, **environment: str) -> None:
         inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
         own = {"CONCIERGE_DATA_DIR": str(data_dir), "PORT": str(free_port()), "CONCIERGE_STOP_NOTICE": "0"}
         environment = {**own, **inherited, **environment}
         self.data_dir = data_dir
         self.port = environment["PORT"]
         self.popen = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"],
-            cwd=BASE_DIR, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            [sys.executable, "manage.py", "serve", *arguments],
+            cwd=BASE_DIR, env=environment, stdout=subprocess.PIPE, stderr=self.stderr, text=True,
         )  # fmt: skip
 
     @property
@@ -61,10 +64,39 @@ class Process:
         self.popen.send_signal(number)
         return self.popen.communicate(timeout=30)[0]
 
+    @property
+    def workers(self) -> set[int]:
+        """Process ids of the children that serve. multiprocessing's own helper is a child too. Linux only."""
+        children = text_of(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children").split()
+        return {int(child) for child in children if "spawn_main" in text_of(f"/proc/{child}/cmdline")}
+
     def kill(self) -> None:
+        """At once, and with nobody left to finish anything."""
         if self.popen.poll() is None:
+            workers = self.workers
             self.popen.kill()
-        self.popen.communicate()
+            for worker in workers:
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+        self.popen.communicate(timeout=30)
+
+    def open_session(self) -> Durable:
+        """A client of the handshake era that shook hands."""
+        client = Durable(self.key)
+        about = {"clientInfo": client.client, "capabilities": client.capabilities}
+        answer = self.post(client, client.request("initialize", {"protocolVersion": client.version, **about}))
+        client.session_id = answer.headers["mcp-session-id"]
+        self.post(client, {"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return client
+
+    def post(self, client: Durable, message: dict[str, Any]) -> httpx2.Response:
+        answer = httpx2.post(f"{self.url}/mcp", json=message, headers=self.headers(client), timeout=30)
+        assert answer.is_success, answer.text
+        return answer
+
+    def headers(self, client: Durable) -> dict[str, str]:
+        headers = client.headers() | {"host": f"127.0.0.1:{self.port}"}
+        return {name: value for name, value in headers.items() if value is not None}
 
     def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """What `httpx2.post` and `httpx2.stream` take."""
@@ -80,10 +112,27 @@ class Process:
         return result
 
 
+def text_of(path: str) -> str:
+    """Nothing of a process that has ended."""
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
+
+
+@contextmanager
+def paused(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def until(is_so: Callable[[], bool], seconds: float = 30) -> None:

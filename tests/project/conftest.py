@@ -38,21 +38,21 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
             DJANGO_SETTINGS_MODULE="tests.settings",
             DATABASE_URL=running.enter_context(own_database(f"test_processes_{os.getpid()}")),
             REDIS_URL=running.enter_context(own_redis()),
-            WORKERS="2",
+            WORKERS="5",  # which nobody should see: the flag goes before it
             CONCIERGE_STOP_NOTICE="1",
         )
 
         def get() -> Process:
             if not kept or kept[-1].popen.poll() is not None:
-                kept.append(begin())
+                kept.append(begin("--workers", "2"))
             return kept[-1]
 
         yield get
 
 
 def starter(data_dir: Path, running: ExitStack, **defaults: str) -> Start:
-    def begin(**environment: str) -> Process:
-        process = Process(data_dir, **{**defaults, **environment})
+    def begin(*arguments: str, **environment: str) -> Process:
+        process = Process(data_dir, *arguments, **{**defaults, **environment})
         running.callback(process.kill)
         process.wait_until_ready()
         return process

@@ -1,11 +1,10 @@
 """What a client, a subscriber and a proxy see when the server is told to stop."""
 
-import json
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
 from threading import Event
 from types import SimpleNamespace
 from typing import Any
@@ -17,12 +16,16 @@ from django.conf import settings
 from project.server import Server, uvicorn_config
 from tests.process import NOT_HERE_YET, Process, until
 
-from .clients import Clients
+from .clients import Clients, cling
 from .conftest import Start
-from .impatient import STOP_GRACE
+from .impatient import ENDS_WITHIN
 
 pytestmark = pytest.mark.process
 WITH_SERVICES = [pytest.mark.postgres, pytest.mark.redis]
+NOTICE = 1
+"""Seconds; two_workers' is the same."""
+CALL = 0.3
+"""Seconds that each takes."""
 LISTEN = {"notifications": {"toolsListChanged": True}}
 
 
@@ -31,10 +34,14 @@ class Farewell:
     """A stop under load, as seen from outside."""
 
     clients: Clients
+    older: Clients
+    """Those of the handshake era."""
     stream: list[str] = field(default_factory=list)
+    older_stream: list[str] = field(default_factory=list)
+    """What the session's GET stream said after the signal, to its proper end."""
     ready: list[tuple[int, Any]] = field(default_factory=list)
     """What /readyz said on new connections, until there were none."""
-    stream_ended_after: float = 0.0
+    streams_ended_after: float = 0.0
     ended_after: float = 0.0
     output: str = ""
     status: int = 0
@@ -44,24 +51,32 @@ class Farewell:
 def farewell(request: pytest.FixtureRequest) -> Farewell:
     if request.param == 2:
         return say_farewell(request.getfixturevalue("two_workers")())
-    return say_farewell(request.getfixturevalue("start_again")(CONCIERGE_STOP_NOTICE="1"))
+    return say_farewell(request.getfixturevalue("start_again")(CONCIERGE_STOP_NOTICE=str(NOTICE)))
 
 
 def say_farewell(process: Process) -> Farewell:
-    seen = Farewell(Clients(process, 20, "wait", seconds=0.3))
-    with httpx2.stream("POST", **process.request("subscriptions/listen", LISTEN)) as stream:
-        lines = stream.iter_lines()
+    session = process.open_session()
+    calling = [Clients(process, 10, "wait", session=of, seconds=CALL) for of in (None, session)]
+    seen = Farewell(clients=calling[0], older=calling[1])
+    headers = process.headers(session) | {"accept": "text/event-stream"}
+    with (
+        httpx2.stream("POST", **process.request("subscriptions/listen", LISTEN)) as stream,
+        httpx2.stream("GET", f"{process.url}/mcp", headers=headers, timeout=30) as older_stream,
+    ):
+        lines, older_lines = stream.iter_lines(), older_stream.iter_lines()
         assert any("acknowledged" in line for line in lines)
-        until(lambda: seen.clients.answered >= 20)
+        assert any(line.startswith("retry:") for line in older_lines)
+        until(lambda: all(clients.answered >= 10 for clients in calling))
         began = time.monotonic()
         process.popen.send_signal(signal.SIGTERM)
-        seen.stream = list(lines)
-        seen.stream_ended_after = time.monotonic() - began
+        seen.stream, seen.older_stream = list(lines), list(older_lines)
+        seen.streams_ended_after = time.monotonic() - began
     seen.ready = list(answers_of(process))
     seen.output = process.popen.communicate(timeout=30)[0]
     seen.ended_after = time.monotonic() - began
     seen.status = process.popen.returncode
-    seen.clients.wait_until_refused()
+    for clients in calling:
+        clients.wait_until_refused()
     return seen
 
 
@@ -75,14 +90,16 @@ def answers_of(process: Process) -> Iterator[tuple[int, Any]]:
         time.sleep(0.05)
 
 
-def test_no_call_is_lost(farewell: Farewell) -> None:
-    assert (farewell.clients.lost, farewell.clients.wrong) == ([], [])
-    assert farewell.clients.answered >= 40
+def test_no_call_of_either_era_is_lost(farewell: Farewell) -> None:
+    for clients in (farewell.clients, farewell.older):
+        assert (clients.lost, clients.wrong) == ([], [])
+        assert clients.answered >= 20
 
 
-def test_an_open_subscription_ends_with_its_result(farewell: Farewell) -> None:
+def test_an_open_subscription_ends_with_its_result_and_a_get_stream_with_nothing(farewell: Farewell) -> None:
     assert any('"resultType":"complete"' in line for line in farewell.stream)
-    assert farewell.stream_ended_after < 2
+    assert not any(line.startswith("data:") for line in farewell.older_stream)
+    assert farewell.streams_ended_after < 2
 
 
 def test_it_says_that_it_is_not_ready_while_it_still_accepts(farewell: Farewell) -> None:
@@ -92,31 +109,20 @@ def test_it_says_that_it_is_not_ready_while_it_still_accepts(farewell: Farewell)
 
 
 def test_it_ends_soon_and_quietly(farewell: Farewell) -> None:
-    assert 1 <= farewell.ended_after < 10
-    assert farewell.status in (0, -signal.SIGTERM)
+    assert NOTICE <= farewell.ended_after < NOTICE + CALL + 2
+    assert farewell.status == 0
     assert "Traceback" not in farewell.output, farewell.output
-
-
-def cling(process: Process, tool: str, **arguments: Any) -> HTTPConnection:
-    """Call, and do not read the answer."""
-    request = process.request("tools/call", {"name": tool, "arguments": arguments})
-    request["json"]["params"]["_meta"]["progressToken"] = 1
-    connection = HTTPConnection("127.0.0.1", int(process.port))
-    connection.request("POST", "/mcp", json.dumps(request["json"]), request["headers"])
-    return connection
 
 
 def test_what_is_stuck_or_not_read_keeps_it_only_for_so_long(start_again: Start) -> None:
     process = start_again(DJANGO_SETTINGS_MODULE="tests.project.impatient")
     stuck_in_a_thread = process.call("slow-write", seconds=30)
     assert stuck_in_a_thread["isError"]
-    clinging = [cling(process, "wait", seconds=4), cling(process, "count", to=200_000)]
-    assert process.is_ready()  # so the calls have been read
-    began = time.monotonic()
-    process.end()
-    assert time.monotonic() - began < STOP_GRACE + 2
-    for connection in clinging:
-        connection.close()
+    with closing(cling(process, "wait", seconds=4)), closing(cling(process, "count", to=200_000)):
+        assert process.is_ready()  # so the calls have been read
+        began = time.monotonic()
+        process.end()
+    assert time.monotonic() - began < ENDS_WITHIN + 3
 
 
 def test_a_second_signal_ends_it_unless_it_is_the_first_one_again(monkeypatch: pytest.MonkeyPatch) -> None:

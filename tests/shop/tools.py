@@ -3,7 +3,9 @@
 import asyncio
 import os
 import time
+from collections import deque
 from decimal import Decimal
+from itertools import repeat
 from threading import Event
 from typing import Annotated, Any, Literal, get_args
 
@@ -151,6 +153,13 @@ def block() -> str:
     """Hold a pool thread until the test lets go."""
     gate_open.wait(5)
     return "released"
+
+
+@tool("keep-the-lock", groups=EVERYONE, read_only=True)
+def keep_the_lock() -> str:
+    """Keep Python's lock for minutes, as one long computation in C does."""
+    deque(repeat(None, 10**11), maxlen=0)
+    return "let go"
 
 
 @tool("count", groups=EVERYONE, read_only=True)

@@ -18,7 +18,7 @@ from django.db import OperationalError, connections
 from project.config import Config
 from project.first_run import welcome
 from project.server import serve
-from project.workers import Workers
+from project.workers import Workers, is_on_a_terminal
 
 
 class Command(BaseCommand):
@@ -45,8 +45,8 @@ class Command(BaseCommand):
             welcome(sys.stdout)
         let_go_of_the_database()
         print(f"Concierge {settings.VERSION} on {config.origin}  (MCP: {config.origin}/mcp)", flush=True)
-        if config.workers == 1:
-            serve(listener)
+        if config.workers == 1 and is_on_a_terminal():
+            serve(listener)  # sooner, and `breakpoint()` works; who sits there can end whatever is stuck
         else:
             supervise(config.workers, listener)
 
