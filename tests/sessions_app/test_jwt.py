@@ -3,11 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import jwt as pyjwt
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessions_app import credentials, tokens
@@ -95,6 +98,13 @@ async def test_use_is_noted_with_the_family(good: Good) -> None:
     await settled()
     await good.family.arefresh_from_db()
     assert good.family.last_used_at is not None
+
+
+def test_it_costs_three_queries_and_a_forged_one_none(good: Good) -> None:
+    for secret, expected in ((good.text, 3), (f"{good.text[:-4]}AAAA", 0)):
+        with CaptureQueriesContext(connection) as queries, suppress(Unauthenticated):
+            credentials.identify(secret)
+        assert len(queries) == expected
 
 
 LEEWAYS: dict[str, Callable[[], dict[str, int]]] = {
