@@ -34,3 +34,31 @@ class Brief(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.exc_info = record.exc_text = None
         return True
+
+
+def logging_at(level: str) -> dict[str, Any]:
+    """Everything goes to stderr, a line each."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": "project.logs.OneLine",
+                "format": "{asctime} {levelname} {name}: {message}",
+                "style": "{",
+            }
+        },
+        "filters": {"brief": {"()": "project.logs.Brief"}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+            "brief": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["brief"]},
+        },
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+            # One line for a stranger who sends another Host; Django's traceback would be thirty.
+            "django.security.DisallowedHost": {"handlers": ["brief"], "propagate": False},
+            # The SDK logs what it was asked at INFO, every call of it.
+            "mcp": {"level": "WARNING"},
+        },
+    }

@@ -7,6 +7,7 @@ import dj_database_url
 from django.utils.csp import CSP
 
 from .config import BASE_DIR, LOOPBACK_HOSTS, read_config
+from .logs import logging_at
 from .secrets import own_secret_key
 
 VERSION = "0.1.0"
@@ -225,27 +226,4 @@ def mail() -> dict[str, Any]:
 
 MAILERS = mail()
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "project.logs.OneLine",
-            "format": "{asctime} {levelname} {name}: {message}",
-            "style": "{",
-        }
-    },
-    "filters": {"brief": {"()": "project.logs.Brief"}},
-    "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
-        "brief": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["brief"]},
-    },
-    "root": {"handlers": ["stderr"], "level": CONFIG.log_level},
-    "loggers": {
-        "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-        # One line for a stranger who sends another Host; Django's traceback would be thirty.
-        "django.security.DisallowedHost": {"handlers": ["brief"], "propagate": False},
-        # The SDK logs what it was asked at INFO, every call of it.
-        "mcp": {"level": "WARNING"},
-    },
-}
+LOGGING = logging_at(CONFIG.log_level)

@@ -96,9 +96,8 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def open(self, principal: Principal, **details: Any) -> "Session":
         """A new session for a client that shook hands. Raises: TooManySessions."""
         self.make_room_for(principal)
-        session = self.create(
-            user_id=principal.account, credential=principal.credential, label=principal.label, **details
-        )
+        who = {"user_id": principal.account, "credential": principal.credential, "label": principal.label}
+        session = self.create(**who, **details)
         note_opening(session, principal)
         return session
 

@@ -24,7 +24,15 @@ def in_turn(here: Site) -> str:
 
 def killed(here: Site) -> str:
     """Workers killed under load"""
-    toll = kills.run(here, here.start(WORKERS=str(kills.WORKERS)), KILLS)
+    return told(kills.run(here, here.start(WORKERS=str(kills.WORKERS)), KILLS))
+
+
+def killed_without_mercy(here: Site) -> str:
+    """A worker killed every second, whatever is left"""
+    return told(kills.run_without_mercy(here, here.start(WORKERS=str(kills.WORKERS)), KILLS))
+
+
+def told(toll: kills.Toll) -> str:
     return (
         f"{toll.kills} kills among {kills.WORKERS} in {toll.seconds:.0f} s, {len(toll.rounds)} rounds,"
         f" {toll.repeated} requests repeated, {toll.acknowledged} acknowledged replies, nothing lost,"
@@ -54,6 +62,7 @@ def left_behind(here: Site) -> str:
 TESTS: dict[str, Callable[[Site], str]] = {
     "turns": in_turn,
     "kills": killed,
+    "every-second": killed_without_mercy,
     "same-ids": same,
     "left": left_behind,
 }

@@ -101,7 +101,8 @@ def clean(site: Site, bystander: str) -> tuple[int, int]:
 
 
 def memory(server: Server) -> float:
-    status = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    (worker,) = server.workers()
+    status = Path(f"/proc/{worker}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:")) / 1024
 
 

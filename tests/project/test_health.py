@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.db import OperationalError, connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from pytest_django import Settings
@@ -36,11 +37,12 @@ def broken_database() -> Iterator[None]:
 @contextmanager
 def missing_migration() -> Iterator[None]:
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("sessions_app", "0002_durable_sessions")
+    [newest] = MigrationLoader(connection).graph.leaf_nodes("sessions_app")
+    recorder.record_unapplied(*newest)
     try:
         yield
     finally:
-        recorder.record_applied("sessions_app", "0002_durable_sessions")
+        recorder.record_applied(*newest)
 
 
 def use_redis(settings: Settings, url: str) -> None:
