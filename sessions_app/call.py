@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .transport.exchange import Exchange
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
     principal: Principal
     session: "Session"

@@ -5,6 +5,7 @@ process counts for itself; a limit that must not be exceeded even then is closed
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 from django.conf import settings
@@ -35,7 +36,7 @@ class Limit:
         return f"{self.most}/{unit}" if unit else f"{self.most} in {self.seconds} s"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bucket:
     """Where one caller's calls are counted against one limit."""
 
@@ -43,7 +44,7 @@ class Bucket:
     owner: str
     """Who is counted: `user:7`, `api-key:12`, `guest:192.0.2.1/32`; for a tool's own limit, and its name."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         return f"{self.limit.name}:{self.owner}"
 

@@ -1,7 +1,7 @@
 """What is asked of the shared state, and what it answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from sessions_app.limits import Bucket
@@ -12,8 +12,7 @@ LEASE = 60.0
 """Seconds that an operation counts as running. Whoever runs it renews that; who was killed does not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """A call that runs."""
 
     id: str
@@ -55,7 +54,7 @@ class Usage:
 
     bucket: Bucket
     remaining: int
-    resets_after: float = field(default=0.0)
+    resets_after: float = 0.0
     """Seconds until the oldest call that counts does not any more."""
 
 

@@ -10,6 +10,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
+from hiredis import pack_command
 from redis.asyncio import Connection, ConnectionPool
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError, ResponseError
@@ -19,7 +20,7 @@ from sessions_app.deadline import TICK, watch
 PATIENCE = 0.25
 """Seconds, to connect or for a reply."""
 
-Command = tuple[str | int | bytes, ...]
+Command = tuple[str | int, ...]
 
 
 class Line:
@@ -33,7 +34,7 @@ class Line:
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._has_unsent = asyncio.Event()
 
-    def send(self, *command: str | int | bytes) -> "asyncio.Future[Any]":
+    def send(self, *command: str | int) -> "asyncio.Future[Any]":
         """The reply. Raises, when awaited: RedisError."""
         loop = asyncio.get_running_loop()
         if self._working is None or self._loop is not loop:
@@ -79,7 +80,8 @@ class Line:
             batch, self._unsent = self._unsent, []
             now = time.monotonic()
             self._waiting.extend((now, future) for _, future in batch)
-            packed = connection.pack_commands(command for command, _ in batch)
+            # redis-py's own packing is Python, and took a third of a call's time here.
+            packed = b"".join([pack_command(command) for command, _ in batch])  # type: ignore[arg-type]  # any length
             await connection.send_packed_command(packed, check_health=False)
 
     async def _read(self, connection: Connection) -> None:

@@ -65,12 +65,14 @@ class MemoryState:
         with self._lock:
             epoch = self._epoch(ticket.owner)
             operation = ticket.operation
-            if operation is not None and self._crowd(ticket.owner, now) >= ticket.most_at_once:
+            if operation is not None and self._is_crowded(ticket, now):
                 return Admission(epoch, is_crowded=True, retry_after=1.0)
-            windows = [self._window(bucket, now) for bucket in ticket.buckets]
-            for bucket, window in zip(ticket.buckets, windows, strict=True):
+            windows = []
+            for bucket in ticket.buckets:
+                window = self._window(bucket, now)
                 if (wait := window.wait(bucket.limit.most, now)) > 0:
                     return Admission(epoch, bucket, retry_after=wait)
+                windows.append(window)
             for window in windows:
                 window.admitted.append(now)
             if operation is not None:
@@ -89,15 +91,14 @@ class MemoryState:
         window.move(bucket.limit.seconds, now)
         return window
 
-    def _crowd(self, owner: str, now: float) -> int:
-        running = self._running.get(owner)
-        if not running:
-            return 0
-        if any(until <= now for until, _ in running.values()):
-            self._running[owner] = running = {
-                key: (until, operation) for key, (until, operation) in running.items() if until > now
-            }
-        return len(running)
+    def _is_crowded(self, ticket: Ticket, now: float) -> bool:
+        """What was left behind is looked for only when it takes somebody's place."""
+        running = self._running.get(ticket.owner, {})
+        if len(running) < ticket.most_at_once:
+            return False
+        going_on = {key: entry for key, entry in running.items() if entry[0] > now}
+        self._running[ticket.owner] = going_on
+        return len(going_on) >= ticket.most_at_once
 
     def _tidy(self, now: float) -> None:
         """Forget what does not count any more whenever there is twice as much as was left the last time."""

@@ -210,7 +210,8 @@ def bucket_key(bucket: Bucket) -> str:
 
 
 def member(operation: Operation) -> str:
-    return f"{operation.id} {operation.started_at:.6f} {operation.session} {operation.name}"
+    session = operation.session.replace(" ", "")  # which only a wrong one has
+    return f"{operation.id} {operation.started_at:.6f} {session} {operation.name}"
 
 
 def operation_of(text: str) -> Operation:

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 Present = Callable[[Mapping[str, str], str], Presented]
 """What a request with these headers, from that network, presents."""
 
-LONGEST_NAME, LONGEST_ID = 100, 64
+LONGEST_NOTED = 100
 """Characters of what is noted of a request that runs."""
 
 
@@ -95,10 +95,13 @@ def operation_of(headers: Mapping[str, str], message: Message | Reply | None) ->
     if not isinstance(message, Message) or message.id is None or message.method == stateless.LISTEN:
         return None
     name = (message.params or {}).get("name") if message.method == "tools/call" else None
-    name = name if isinstance(name, str) else message.method
-    return new_operation(
-        fitting(name, LONGEST_NAME), fitting(headers.get(durable.SESSION_ID_HEADER, ""), LONGEST_ID)
-    )
+    session = headers.get(durable.SESSION_ID_HEADER, "")
+    return new_operation(noted(name if isinstance(name, str) else message.method), noted(session))
+
+
+def noted(text: str) -> str:
+    """What a client sent, fit to be kept for a moment and shown."""
+    return text if len(text) <= LONGEST_NOTED and text.isprintable() else fitting(text, LONGEST_NOTED)
 
 
 async def refuse(send: Send, refusal: Refused, message: Message | Reply | None) -> None:

@@ -15,7 +15,7 @@ from .jsonrpc import Message, Reply
 from .response import Receive, Send
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Request:
     scope: Mapping[str, Any]
     receive: Receive

@@ -9,14 +9,14 @@ from pathlib import Path
 from subprocess import CalledProcessError
 
 from tests.bench.contest import (
-    CALLS,
+    CONTESTS,
     OURS,
-    TARGETS,
     WARM_UP,
+    Contest,
     House,
     Plan,
     Standing,
-    contest,
+    compete,
     entrants,
     profile,
 )
@@ -32,15 +32,16 @@ def main() -> int:
         scratch = Path(name)
         house = House.build(scratch / "data")
         if options.profile:
-            profile(house, CALLS[options.only or "echo"], plan, options.profile, scratch)
+            profile(house, CONTESTS[options.only or "echo"].call, plan, options.profile, scratch)
             print(f"profile written to {options.profile}")
             return 0
         is_every_target_met = True
-        for name in [options.only] if options.only else CALLS:
-            standings = contest(CALLS[name], entrants(CALLS[name], house), plan, scratch)
-            print(table(name, standings), flush=True)
-            if name in TARGETS:
-                is_every_target_met &= judge(standings, TARGETS[name])
+        for contest in [CONTESTS[options.only]] if options.only else CONTESTS.values():
+            with entrants(contest, house) as servers:
+                standings = compete(contest.call, servers, plan, scratch)
+            print(table(contest, standings), flush=True)
+            if contest.target is not None:
+                is_every_target_met &= judge(standings, contest.target)
             print(flush=True)
     return 1 if options.check and not is_every_target_met else 0
 
@@ -50,13 +51,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=5, help="rounds; in each, every server has its turn")
     parser.add_argument("--seconds", type=int, default=3, help="length of a turn")
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--only", choices=list(CALLS), help="one contest instead of all")
+    parser.add_argument("--only", choices=list(CONTESTS), help="one contest instead of all")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
     parser.add_argument("--profile", type=Path, metavar="FILE", help="no contest: sample our server alone")
     options = parser.parse_args()
     if min(options.pairs, options.seconds, options.connections) < 1:
         parser.error("--pairs, --seconds and --connections begin at 1")
-    if options.check and (options.profile or (options.only and options.only not in TARGETS)):
+    if options.check and (options.profile or (options.only and CONTESTS[options.only].target is None)):
         parser.error("--check needs a contest that has a target")
     return options
 
@@ -72,9 +73,9 @@ def make_plan(options: argparse.Namespace) -> Plan:
     return Plan(options.pairs, options.seconds, options.connections, server_core=cores[0], load_core=cores[1])
 
 
-def table(name: str, standings: list[Standing]) -> str:
+def table(contest: Contest, standings: list[Standing]) -> str:
     ours, *others = standings
-    what = f"{CALLS[name].tool} at {CALLS[name].revision}"
+    what = f"{contest.call.tool} at {contest.call.revision}{', ours with Redis' if contest.is_shared else ''}"
     lines = [f"{what}: medians of {len(ours.rounds)} turns each, after {WARM_UP} s of warm-up", COLUMNS]
     lines += map(row, standings)
     lines += [ratios(ours, other) for other in others]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -14,17 +14,29 @@ from statistics import median
 from tests.bench.load import HANDSHAKE, Call, Line, Load, WrongAnswer, run
 from tests.bench.rows import USERNAME
 from tests.bench.servers import ROOT, Entrant, Running, running
+from tests.services import own_redis
 
 OURS, MCPSERVER, LOWLEVEL = "Concierge", "SDK MCPServer", "SDK low-level"
 ECHO = Call("echo", "hello", {"text": "hello"})
-CALLS = {
-    "echo": ECHO,
-    "orm": Call("read-one", USERNAME),
-    HANDSHAKE: replace(ECHO, revision=HANDSHAKE),
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What is called, and what our CPU is to be at most, as a part of MCPServer's: how people use the SDK."""
+
+    call: Call
+    target: float | None = None
+    is_shared: bool = False
+    """Ours keeps its state in Redis, as several workers do."""
+
+
+CONTESTS = {
+    "echo": Contest(ECHO, 0.55),
+    "redis": Contest(ECHO, 0.75, is_shared=True),
+    # Ours has a session, which is a row; the SDK's side has none.
+    HANDSHAKE: Contest(replace(ECHO, revision=HANDSHAKE), 0.35),
+    "orm": Contest(Call("read-one", USERNAME)),
 }
-"""Each is a contest. In the handshake era ours has a session, which is a row; the SDK's side has none."""
-TARGETS = {"echo": 0.55, HANDSHAKE: 0.35}
-"""What our CPU is to be at most, as a part of MCPServer's: that is how people use the SDK."""
 HARMLESS = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 WARM_UP = 2
 SETTLE = 0.5  # what is done behind the replies (records, sweeps) counts as the calls' CPU too
@@ -70,7 +82,7 @@ class Standing:
         return zip(self.rounds, other.rounds, strict=True)
 
 
-def contest(call: Call, entrants: list[Entrant], plan: Plan, scratch: Path) -> list[Standing]:
+def compete(call: Call, entrants: list[Entrant], plan: Plan, scratch: Path) -> list[Standing]:
     """All servers are up throughout and take turns; the idle ones cost next to nothing."""
     with ExitStack() as stack:
         servers = [
@@ -130,8 +142,9 @@ class House:
         key = manage(environ, "createkey", USERNAME, "--name", "bench", "--create-user", "--quiet")
         return cls(environ, key.strip())
 
-    def concierge(self) -> Entrant:
-        return Entrant(OURS, ["project.asgi:application"], self.key, self.environ)
+    def concierge(self, redis_url: str | None) -> Entrant:
+        shared = {} if redis_url is None else {"REDIS_URL": redis_url}
+        return Entrant(OURS, ["project.asgi:application"], self.key, self.environ | shared)
 
     def profiled(self, report: Path) -> Entrant:
         environ = self.environ | {"CONCIERGE_BENCH_PROFILE": str(report.absolute())}
@@ -144,11 +157,17 @@ def sdk(name: str, factory: str, environ: dict[str, str]) -> Entrant:
     return Entrant(name, app, token, environ | {"CONCIERGE_BENCH_TOKEN": token})
 
 
-def entrants(call: Call, house: House) -> list[Entrant]:
+@contextmanager
+def entrants(contest: Contest, house: House) -> Iterator[list[Entrant]]:
     """For echo the SDK's side is bare; for the ORM it has Django and our database."""
-    environ = house.environ if call == CALLS["orm"] else clean_environ()
+    environ = house.environ if contest is CONTESTS["orm"] else clean_environ()
+    with own_redis() if contest.is_shared else nullcontext() as redis_url:
+        yield house_and_others(house.concierge(redis_url), environ)
+
+
+def house_and_others(ours: Entrant, environ: dict[str, str]) -> list[Entrant]:
     return [
-        house.concierge(),
+        ours,
         sdk(MCPSERVER, "mcpserver", environ),
         sdk(LOWLEVEL, "lowlevel", environ),
     ]
