@@ -7,13 +7,16 @@ from collections.abc import Callable
 
 os.environ |= {"DJANGO_SETTINGS_MODULE": "tests.failure.settings", "CONCIERGE_LOG_LEVEL": "WARNING"}
 
-from tests.failure import kills, left, same_ids, turns
-from tests.failure.servers import Site, site
+from tests.failure import cleaned, kills, left, outages, revocation, same_ids, turns
+from tests.failure.servers import Site, embedded, site
+from tests.redis_server import redis_server
 
 ROUNDS = 1000
 KILLS = 60
 REPLIES = 20_000
 SESSIONS = 10_000
+TRIES = 100
+ROWS = 100_000
 
 
 def in_turn(here: Site) -> str:
@@ -59,12 +62,47 @@ def left_behind(here: Site) -> str:
     )
 
 
+def revoked(here: Site) -> str:
+    """Keys revoked while they are used"""
+    toll = revocation.run(here, here.start(WORKERS="2"), TRIES)
+    return (
+        f"{toll.tries} keys, {toll.calls} calls, none succeeded after the commit had returned; streams ended"
+        f" after {toll.stream_p50 * 1000:.0f} ms (p50), {toll.stream_p99 * 1000:.0f} ms (p99)"
+    )
+
+
+def redis_away(here: Site) -> str:
+    """Redis killed, paused, emptied"""
+    with redis_server() as kept:
+        suffered = outages.run(here, here.start(WORKERS="2", REDIS_URL=kept.url), kept)
+    return "; ".join(
+        f"{outage.name}: {outage.calls} calls, none refused, {outage.waited} waited, the slowest"
+        f" {outage.slowest * 1000:.0f} ms (usual p99 {outage.usual_p99 * 1000:.0f} ms), counted again after"
+        f" {outage.back_after:.1f} s"
+        for outage in suffered
+    )
+
+
+def cleaned_up(here: Site) -> str:
+    """Very many rows cleaned up on SQLite, while serving"""
+    toll = cleaned.run(here, here.start(), ROWS)
+    return (
+        f"{toll.rows} rows in {toll.seconds:.0f} s; {toll.calls} calls meanwhile, p50 {toll.p50 * 1000:.0f} ms,"
+        f" p99 {toll.p99 * 1000:.0f} ms, slowest {toll.slowest * 1000:.0f} ms"
+    )
+
+
+EMBEDDED: dict[str, Callable[[Site], str]] = {"cleaned": cleaned_up}
+"""Those that need no services."""
 TESTS: dict[str, Callable[[Site], str]] = {
     "turns": in_turn,
     "kills": killed,
     "every-second": killed_without_mercy,
     "same-ids": same,
     "left": left_behind,
+    "revoked": revoked,
+    "redis": redis_away,
+    **EMBEDDED,
 }
 
 
@@ -76,7 +114,7 @@ def main() -> None:
         parser.error(f"no such test: {', '.join(sorted(unknown))}")
     for name in wanted:
         started = time.monotonic()
-        with site() as here:
+        with embedded() if name in EMBEDDED else site() as here:
             result = TESTS[name](here)
         print(f"{TESTS[name].__doc__}: {result} ({time.monotonic() - started:.0f} s)", flush=True)
 

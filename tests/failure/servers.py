@@ -64,7 +64,8 @@ def command_of(pid: str) -> str:
 class Site:
     """A database and a Redis of its own, emptied afterwards, and what servers on them need to know."""
 
-    def __init__(self, home: Path, database: str, redis: str) -> None:
+    def __init__(self, home: Path, database: str = "", redis: str = "") -> None:
+        """Without services: embedded, on SQLite."""
         self.home = home
         self.database = database
         inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
@@ -91,7 +92,7 @@ class Site:
         """The lines that Python printed."""
         done = subprocess.run(
             [sys.executable, *command],
-            cwd=BASE_DIR, env=self.environment, check=True, capture_output=True, text=True, timeout=120,
+            cwd=BASE_DIR, env=self.environment, check=True, capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         return done.stdout.splitlines()
 
@@ -105,6 +106,17 @@ class Site:
                     server.end()
                 server.process.kill()
                 server.process.wait()
+
+
+@contextmanager
+def embedded() -> Iterator[Site]:
+    """A directory of its own, and no services."""
+    with tempfile.TemporaryDirectory(prefix="concierge-") as home:
+        here = Site(Path(home))
+        try:
+            yield here
+        finally:
+            here.end()
 
 
 @contextmanager
