@@ -33,6 +33,7 @@ class Config(BaseSettings):
     trusted_proxies: Annotated[list[IPv4Network | IPv6Network], NoDecode] = Field(
         [], alias="CONCIERGE_TRUSTED_PROXIES"
     )
+    record_days: int = Field(90, alias="CONCIERGE_RECORD_DAYS", ge=1, le=36500)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", alias="CONCIERGE_LOG_LEVEL")
 
     database_url: str | None = Field(None, alias="DATABASE_URL")

@@ -1,19 +1,9 @@
 """Log records that stay one line each, whatever a client put into them."""
 
 import logging
-import unicodedata
 from typing import Any
 
-
-def visible(text: str) -> str:
-    """`text` with line breaks, escapes and direction marks spelled out, so that none of them acts."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(char if is_plain(char) else char.encode("unicode_escape").decode() for char in text)
-
-
-def is_plain(char: str) -> bool:
-    return char == " " or unicodedata.category(char)[0] not in "CZ"
+from sessions_app.plain_text import visible
 
 
 class OneLine(logging.Formatter):

@@ -22,6 +22,10 @@ class Call:
     exchange: "Exchange"
     ticket: Ticket
     """What it was let in by, and counts as running by."""
+    client_version: str
+    """As this very request says, where it does: of two clients that share a session, each may have its own."""
+    ip: str | None
+    """Where this very request came from."""
 
     def check(self, now: Principal | None) -> None:
         """End it unless its caller may do all that he might when it began; `now` is who he is by now.

@@ -20,7 +20,7 @@ LONGEST_NAME = 90
 class Capability:
     """Something that some callers may use. One permission decides who, and that alone."""
 
-    kind = ""
+    kind: ToolCall.Kind
     verb = ""
 
     def __init__(
@@ -70,7 +70,7 @@ class Capability:
 
 
 class Tool(Capability):
-    kind = "tool"
+    kind = ToolCall.Kind.TOOL
     verb = "call"
 
     def __init__(
@@ -99,7 +99,7 @@ class Tool(Capability):
 
 
 class Resource(Capability):
-    kind = "resource"
+    kind = ToolCall.Kind.RESOURCE
     verb = "read"
 
     def __init__(self, *args: Any, uri: str, mime_type: str, **kwargs: Any) -> None:
@@ -128,7 +128,7 @@ class Resource(Capability):
 
 
 class Prompt(Capability):
-    kind = "prompt"
+    kind = ToolCall.Kind.PROMPT
     verb = "use"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -154,6 +154,7 @@ class Prompt(Capability):
 class Completion:
     """Suggestions for one argument. Open to whoever may use what the argument belongs to."""
 
+    kind = ToolCall.Kind.COMPLETION
     writes = False
     timeout = 5.0
 

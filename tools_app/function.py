@@ -1,10 +1,9 @@
 """A Python function that callers may invoke: its argument model, what is injected, how it is bound."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-import orjson
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import resolve_arguments, returns_input_required
@@ -71,8 +70,8 @@ class Function:
         self.metadata.arg_model = self.arguments
         self.input_schema: dict[str, Any] = self.arguments.model_json_schema(by_alias=True)
 
-    def bind(self, call: Call, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The keyword arguments for `fn`, from the caller and from the call. Raises: InvalidArguments."""
+    def bind(self, call: Call, arguments: bytes) -> dict[str, Any]:
+        """The keyword arguments for `fn`, from the caller (in JSON) and the call. Raises: InvalidArguments."""
         kwargs = self.validate(arguments)
         for parameter, take in self._taken.items():
             kwargs[parameter] = take(call)
@@ -93,10 +92,10 @@ class Function:
                 kwargs[self.context_name] = context
         return kwargs
 
-    def validate(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def validate(self, arguments: bytes) -> dict[str, Any]:
         # In JSON mode strict still reads a date from a string, and never a number from one.
         try:
-            return self.arguments.model_validate_json(orjson.dumps(arguments), strict=True).model_dump_one_level()
+            return self.arguments.model_validate_json(arguments, strict=True).model_dump_one_level()
         except ValidationError as error:
             raise InvalidArguments(f"Invalid arguments for {self.name}: {spell_out(error)}") from None
 

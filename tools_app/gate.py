@@ -7,10 +7,10 @@ use a thing gets the answer for a thing that does not exist.
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn
 
+import orjson
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp.server.mcpserver.exceptions import ToolError as SdkToolError
 from mcp.shared.exceptions import MCPError
@@ -24,23 +24,32 @@ from .capabilities import Capability, Completion, Tool
 from .exceptions import Crashed, NotFound, Outcome, ToolError
 from .execution import Job, run_on_loop, run_on_pool
 from .function import spell_out
-from .recorder import Entry, Recorder
+from .recorder import Entry, Kind, Recorder
 
 logger = logging.getLogger(__name__)
 
 Offered = Capability | Completion
 Resolve = Callable[[dict[str, Any]], Awaitable[dict[str, Any] | InputRequiredResult]]
 Convert = Callable[[Any], dict[str, Any]]
+LONGEST_SCHEME = 20
 
 
 class Gate:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
-    def authorize[C: Capability](self, capability: C | None, call: Call, kind: str, name: str, **data: str) -> C:
+    def authorize[C: Capability](
+        self,
+        capability: C | None,
+        call: Call,
+        kind: Kind,
+        name: str,
+        arguments: Mapping[str, Any],
+        **data: str,
+    ) -> C:
         """The capability, if there is one and this caller may use it. Raises: NotFound, after recording it."""
         if capability is None or not capability.is_open_to(call.principal):
-            self._refused(call, name)
+            self._refused(call, kind, capability.name if capability else name_of_unknown(kind, name), arguments)
             raise NotFound(call, kind, name, **data)
         return capability
 
@@ -52,11 +61,13 @@ class Gate:
         if tool.has_header_arguments:
             rejection = validate_mcp_param_headers(tool.function.input_schema, arguments, call.headers)
             if isinstance(rejection, InboundLadderRejection):
-                self._refused(call, tool.name)
+                self._refused(call, tool.kind, tool.name, arguments)
                 raise MCPError(rejection.code, rejection.message, rejection.data)
 
-    def _refused(self, call: Call, name: str) -> None:
-        self._recorder.add(Entry(call.principal, call.session, name, time.time(), Outcome.REFUSED))
+    def _refused(self, call: Call, kind: Kind, name: str, arguments: Mapping[str, Any]) -> None:
+        entry = Entry.of(call, kind, name, orjson.dumps(arguments))
+        entry.outcome = Outcome.REFUSED
+        self._recorder.add(entry)
 
     async def run(
         self,
@@ -70,9 +81,10 @@ class Gate:
 
         Raises: ToolError (foreseen, invalid, timed out, crashed), MCPError (the function wants that one).
         """
-        entry = Entry(call.principal, call.session, offered.name, time.time())
+        body = orjson.dumps(arguments)
+        entry = Entry.of(call, offered.kind, offered.name, body)
         try:
-            kwargs = offered.function.bind(call, arguments)
+            kwargs = offered.function.bind(call, body)
             if resolve is not None:
                 resolved = await run_on_loop(resolve(kwargs), offered.timeout)
                 if isinstance(resolved, InputRequiredResult):
@@ -118,6 +130,14 @@ class Gate:
         entry.error_id = secrets.token_hex(4)
         logger.error("%s crashed (error id %s)", offered.name, entry.error_id, exc_info=without_inputs(exception))
         raise Crashed(offered.name, entry.error_id) from None
+
+
+def name_of_unknown(kind: Kind, name: str) -> str:
+    """For the record. The URI of a resource that is not there is somebody's words, as arguments are."""
+    if kind != Kind.RESOURCE:
+        return name
+    scheme, colon, _ = name.partition(":")
+    return f"{scheme[:LONGEST_SCHEME]}:…" if colon else "…"
 
 
 def askable(call: Call, value: Any) -> Any:

@@ -12,10 +12,12 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
+from sessions_app.call import Call
 from sessions_app.models import Session
 from sessions_app.pool import background_pool
 from sessions_app.principal import Principal
 
+from .digest import digest
 from .models import ToolCall
 
 logger = logging.getLogger(__name__)
@@ -25,11 +27,17 @@ FLUSH_AFTER = 0.25
 MOST_WAITING = 20_000
 """Entries kept while the database is away; then the oldest go, and the log says so."""
 
+DIGESTED_LATER = 4096
+"""Bytes of arguments. So many wait for the thread that writes, which digests them. More would fill the memory
+while the database is slow, so they are digested at once: a microsecond or two for each kilobyte."""
+
+Kind = ToolCall.Kind
 Outcome = ToolCall.Outcome
-FAILURES = frozenset({Outcome.ERROR, Outcome.TIMEOUT, Outcome.CRASHED, Outcome.INVALID})
+FAILURES = frozenset(ToolCall.FAILURES)
 
 COLUMNS = (
-    "name", "outcome", "error_id", "user_id", "username", "credential", "session_id", "started_at", "duration_ms",
+    "kind", "name", "arguments_digest", "arguments_size", "outcome", "error_id", "user_id", "username",
+    "credential", "session_id", "client_name", "client_version", "ip", "started_at", "duration_ms",
 )  # fmt: skip
 
 
@@ -39,9 +47,17 @@ class Entry:
 
     principal: Principal
     session: Session
+    client_version: str
+    ip: str | None
+    kind: Kind
     name: str
+    size: int
+    """Of the arguments, in bytes of JSON."""
     started: float
     """`time.time()`, for the record."""
+    arguments: str = ""
+    """Their JSON, until it is digested."""
+    digest: str = ""
     outcome: Outcome = Outcome.OK
     error_id: str = ""
     duration_ms: float = 0.0
@@ -49,19 +65,43 @@ class Entry:
     is_stored: bool = False
     """Its row was committed with what the call changed; only the session's metrics are left to write."""
 
+    @classmethod
+    def of(cls, call: Call, kind: Kind, name: str, arguments: bytes) -> "Entry":
+        """`arguments` as JSON."""
+        size = len(arguments)
+        entry = cls(call.principal, call.session, call.client_version, call.ip, kind, name, size, time.time())
+        if size > DIGESTED_LATER:
+            entry.digest = entry.digest_of(arguments)
+        else:
+            entry.arguments = arguments.decode()  # not orjson's bytes: these keep the whole kilobyte of its buffer
+        return entry
+
+    def digest_of(self, arguments: bytes | str) -> str:
+        caller = self.principal.account or self.principal.credential  # a guest is no user
+        return digest(arguments, caller, self.kind.value, self.name)
+
     def finish(self) -> None:
         self.duration_ms = (time.perf_counter() - self.clock) * 1000
 
     def row(self) -> tuple[Any, ...]:
-        principal = self.principal
+        """The values of COLUMNS."""
+        principal, session = self.principal, self.session
+        if not self.digest:
+            self.digest, self.arguments = self.digest_of(self.arguments), ""
         return (
+            self.kind.value,
             self.name[:255],
-            str(self.outcome),
+            self.digest,
+            self.size,
+            self.outcome.value,
             self.error_id,
             principal.account,
             principal.username,
             principal.credential,
-            self.session.pk,
+            session.pk,
+            session.client_name,
+            self.client_version,
+            self.ip,
             datetime.fromtimestamp(self.started, UTC),
             self.duration_ms,
         )
@@ -145,8 +185,8 @@ def insert(entries: Sequence[Entry]) -> None:
 
 def count(entries: Sequence[Entry]) -> None:
     """Add to each session's metrics, in the order of their ids: two processes must not wait for each other."""
-    kept = [entry for entry in entries if not entry.session._state.adding]  # a guest's may not be
-    by_session = sorted(kept, key=lambda entry: entry.session.pk)
+    stored = [entry for entry in entries if entry.session.pk]  # a guest's may be no row
+    by_session = sorted(stored, key=lambda entry: entry.session.pk)
     for session_id, group in groupby(by_session, key=lambda entry: entry.session.pk):
         calls = list(group)
         Session(pk=session_id).count(

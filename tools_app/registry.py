@@ -14,6 +14,7 @@ from typing import Any
 from mcp_types import ToolAnnotations
 
 from sessions_app.limits import Limit
+from sessions_app.principal import Principal
 
 from .capabilities import Capability, Completion, Prompt, Resource, Tool
 
@@ -34,6 +35,19 @@ class Registry:
         yield from self.tools.values()
         yield from self.resources.values()
         yield from self.prompts.values()
+
+    def find_resource(self, uri: str, principal: Principal) -> tuple[Resource | None, dict[str, Any]]:
+        """What `uri` is to this caller, and its variables: a resource of exactly that URI before any template.
+
+        An open one before one that is hidden from him; that is for the gate to refuse.
+        """
+        hidden: tuple[Resource | None, dict[str, Any]] = None, {}
+        for resource in sorted(self.resources.values(), key=lambda resource: resource.is_template):
+            if (variables := resource.match(uri)) is not None:
+                if resource.is_open_to(principal):
+                    return resource, variables
+                hidden = hidden if hidden[0] else (resource, variables)
+        return hidden
 
     def tool[F: Callable[..., Any]](
         self,

@@ -26,14 +26,14 @@ from sessions_app.transport.jsonrpc import Message
 from sessions_app.transport.kernel import HostedServer
 from sessions_app.transport.listener import Lists
 
-from .capabilities import Capability, Resource, Tool
+from .capabilities import Capability, Tool
 from .context import call_of
 from .exceptions import Failed, NotFound
 from .gate import Gate, Resolve
 from .pages import page
 from .plain import is_plain
 from .policies import policies
-from .recorder import recorder
+from .recorder import Kind, recorder
 from .registry import Registry
 from .request_state import request_state_security
 from .results import completion_result, error_result, prompt_result, resource_result, tool_result
@@ -102,8 +102,8 @@ class McpServer(HostedServer):
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> Any:
         call = call_of(ctx)
-        tool = self.gate.authorize(self.registry.tools.get(params.name), call, "tool", params.name)
         arguments = params.arguments or {}
+        tool = self.gate.authorize(self.registry.tools.get(params.name), call, Kind.TOOL, params.name, arguments)
         self.gate.check_headers(tool, call, arguments)
         result = await self.run_tool(call, tool, arguments, resolver(tool, ctx, params))
         if call.session.protocol_version < FIRST_STRUCTURED_VERSION and isinstance(result, dict):
@@ -127,7 +127,7 @@ class McpServer(HostedServer):
         return self.call_plainly(call, tool, arguments)
 
     async def call_plainly(self, call: Call, tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
-        self.gate.authorize(tool, call, "tool", tool.name)
+        self.gate.authorize(tool, call, Kind.TOOL, tool.name, arguments)
         self.gate.check_headers(tool, call, arguments)
         result: dict[str, Any] = await self.run_tool(call, tool, arguments, None)
         if call.session.is_durable:
@@ -148,8 +148,9 @@ class McpServer(HostedServer):
 
     async def read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> Any:
         uri = str(params.uri)
-        found, variables = self.find_resource(uri, call_of(ctx).principal)
-        resource = self.gate.authorize(found, call_of(ctx), "resource", uri, uri=uri)
+        found, variables = self.registry.find_resource(uri, call_of(ctx).principal)
+        asked_for = variables if found else {"uri": uri}
+        resource = self.gate.authorize(found, call_of(ctx), Kind.RESOURCE, uri, asked_for, uri=uri)
         try:
             return await self.gate.run(
                 call_of(ctx),
@@ -163,25 +164,21 @@ class McpServer(HostedServer):
         except SdkToolError as error:
             raise Failed(error) from None
 
-    def find_resource(self, uri: str, principal: Principal) -> tuple[Resource | None, dict[str, Any]]:
-        """What `uri` is to this caller: a resource of exactly that URI before any template, an open one only."""
-        for resource in sorted(self.registry.resources.values(), key=lambda resource: resource.is_template):
-            if resource.is_open_to(principal) and (variables := resource.match(uri)) is not None:
-                return resource, variables
-        return None, {}
-
     # --- Prompts and completions ---
 
     async def list_prompts(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
         return page("prompts", visible(self.registry.prompts.values(), call_of(ctx).principal), params.cursor)
 
     async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> Any:
-        prompt = self.gate.authorize(self.registry.prompts.get(params.name), call_of(ctx), "prompt", params.name)
+        arguments = params.arguments or {}
+        prompt = self.gate.authorize(
+            self.registry.prompts.get(params.name), call_of(ctx), Kind.PROMPT, params.name, arguments
+        )
         try:
             return await self.gate.run(
                 call_of(ctx),
                 prompt,
-                params.arguments or {},
+                arguments,
                 lambda value: prompt_result(prompt, value),
                 resolver(prompt, ctx, params),
             )
@@ -189,23 +186,23 @@ class McpServer(HostedServer):
             raise Failed(error) from None
 
     async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> Any:
-        owner = self.find_completed(params.ref, call_of(ctx))
+        value = {"value": params.argument.value}
+        owner = self.find_completed(params.ref, call_of(ctx), value)
         completion = self.registry.completions.get((owner.name, params.argument.name))
         if completion is None:
             return completion_result([])
         try:
-            value = {"value": params.argument.value}
             return await self.gate.run(call_of(ctx), completion, value, completion_result)
         except SdkToolError as error:
             raise Failed(error) from None
 
     def find_completed(
-        self, ref: types.PromptReference | types.ResourceTemplateReference, call: Call
+        self, ref: types.PromptReference | types.ResourceTemplateReference, call: Call, value: Mapping[str, str]
     ) -> Capability:
         if isinstance(ref, types.PromptReference):
-            return self.gate.authorize(self.registry.prompts.get(ref.name), call, "prompt", ref.name)
+            return self.gate.authorize(self.registry.prompts.get(ref.name), call, Kind.PROMPT, ref.name, value)
         templates = (resource for resource in self.registry.resources.values() if resource.uri == ref.uri)
-        return self.gate.authorize(next(templates, None), call, "resource", ref.uri, uri=ref.uri)
+        return self.gate.authorize(next(templates, None), call, Kind.RESOURCE, ref.uri, value, uri=ref.uri)
 
     # --- What clients are told ---
 
@@ -233,7 +230,8 @@ class McpServer(HostedServer):
         }
 
     def may_read(self, principal: Principal, uri: str) -> bool:
-        return self.find_resource(uri, principal)[0] is not None
+        resource, _ = self.registry.find_resource(uri, principal)
+        return resource is not None and resource.is_open_to(principal)
 
 
 def resolver(capability: Capability, ctx: Context, params: Any) -> Resolve:

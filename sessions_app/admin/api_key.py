@@ -71,7 +71,7 @@ class ApiKeyForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs o
 def scope_choices(already: list[str] | None) -> list[tuple[str, str]]:
     """The capabilities' permissions by their readable names, and any other that the key has already."""
     rows = Permission.objects.filter(content_type__app_label="tools_app").exclude(
-        codename__in=[f"{action}_toolcall" for action in ("add", "change", "delete", "view")]
+        codename__in=[f"{action}_toolcall" for action in ("add", "change", "delete", "view", "export")]
     )
     choices = [(f"tools_app.{row.codename}", row.name) for row in rows.order_by("name")]
     listed = {value for value, _ in choices}

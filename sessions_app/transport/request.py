@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sessions_app.addresses import peer_address
 from sessions_app.admission import Admitted
 from sessions_app.call import Call
 from sessions_app.models import Session
@@ -34,5 +35,8 @@ class Request:
     def epoch(self) -> Epoch:
         return self.admitted.epoch
 
-    def call(self, session: Session, exchange: Exchange) -> Call:
-        return Call(self.admitted.principal, session, self.headers, exchange, self.admitted.ticket)
+    def call(self, session: Session, exchange: Exchange, client_version: str | None = None) -> Call:
+        """`client_version` where this very request says so, and not only its session."""
+        version = session.client_version if client_version is None else client_version
+        ip = peer_address(self.scope)
+        return Call(self.principal, session, self.headers, exchange, self.admitted.ticket, version, ip)

@@ -29,7 +29,7 @@ async def serve(server: HostedServer, request: Request) -> None:
     client = read_client(message, request.headers)
     exchange = open_exchange(request, message)
     session = await session_of(request, client)
-    call = request.call(session, exchange)
+    call = request.call(session, exchange, client.version)
     if message.method == LISTEN:
         ends.admit(call)
     await answer(server, call, message, client.connection, ERROR_CODE_HTTP_STATUS)

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from sessions_app.models import Preference, User
 from tests.control_room import make_superuser
 from tests.services import browser_path
+from tests.tools_app.calls import make_call, make_calls
 from tests.wire import Wire
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
@@ -22,6 +23,8 @@ def browser(served: str, alice: User) -> Iterator[Browser]:
     """After everybody is there: while Playwright runs, its loop keeps the ORM from this thread."""
     make_superuser()
     Preference.objects.put(alice.pk, "nothing", None)
+    make_calls(120)
+    make_call(username="bob", name="order", outcome="error")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path(), args=QUIET)
         yield browser
@@ -104,6 +107,30 @@ def test_a_key_is_made_copied_used_and_revoked(page: Page, served: str, complain
         pass
     assert status == 401
     assert complaints == []
+
+
+def test_the_record_is_narrowed_and_exported(page: Page, served: str, complaints: list[str]) -> None:
+    sign_in(page, served)
+    page.goto(f"{served}/admin/tools_app/toolcall/")
+    page.get_by_label("User name:").fill("bob")
+    page.get_by_label("From:", exact=True).fill("2026-01-01T00:00")
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("link", name="Any failure").click()
+    expect(page.locator("#result_list tbody tr")).to_have_count(1)
+    expect(page.get_by_label("User name:")).to_have_value("bob")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export as CSV").click()
+    lines = download.value.path().read_text().splitlines()
+    assert len(lines) == 2
+    assert '"order"' in lines[1]
+    page.get_by_role("link", name="Clear all filters").click()
+    expect(page.locator("#result_list tbody tr")).to_have_count(100)
+    page.get_by_role("link", name="Older").click()
+    expect(page.locator("#result_list tbody tr")).to_have_count(21)
+    page.get_by_role("link", name="Newest").click()
+    expect(page.get_by_role("link", name="Older")).to_be_visible()
+    # For Chromium a download is a page that did not come.
+    assert [complaint for complaint in complaints if "/export/" not in complaint] == []
 
 
 def test_every_form_works_under_the_policy(page: Page, served: str, complaints: list[str]) -> None:

@@ -215,6 +215,14 @@ def test_a_port_is_a_port(typed: str) -> None:
     assert line.startswith("PORT: ")
 
 
+@pytest.mark.parametrize("typed", ["0", "-1", "36501", "forever", "1.5"])
+def test_the_record_is_kept_for_a_number_of_days(typed: str) -> None:
+    assert config().record_days == 90
+    assert config(CONCIERGE_RECORD_DAYS="7").record_days == 7
+    [problem] = problems(CONCIERGE_RECORD_DAYS=typed)
+    assert problem.startswith("CONCIERGE_RECORD_DAYS: ")
+
+
 def test_the_data_directory_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert config(CONCIERGE_DATA_DIR="data").data_dir == tmp_path / "data"

@@ -40,8 +40,8 @@ pytestmark = pytest.mark.pages
 
 CANARIES = (
     "user-name", "first-name", "email", "key-name", "session-label", "client-name", "user-agent", "end-reason",
-    "preference-key", "preference-value", "call-name", "group-name", "token-name", "token-agent", "family-agent",
-    "revoked-issuer", "jti", "revoked-reason", "key-reason", "issuer", "subject",
+    "preference-key", "preference-value", "call-name", "call-client", "group-name", "token-name", "token-agent",
+    "family-agent", "revoked-issuer", "jti", "revoked-reason", "key-reason", "issuer", "subject",
 )  # fmt: skip
 
 
@@ -109,7 +109,10 @@ def rows(operator: User) -> dict[type[Model], Any]:
 
 def make_call(user: User, session: Session, name: str) -> ToolCall:
     return ToolCall.objects.create(
+        kind="tool",
         name=name,
+        client_name=canary("call-client"),
+        client_version="1",
         outcome="crashed",
         error_id="abc",
         user_id=user.pk,
@@ -316,7 +319,7 @@ FILTERS = (
     (TokenFamily, {"status": "valid"}, {"status": "expired"}),
     (Session, {"state": "live"}, {"state": "ended"}),
     (Session, {"transport__exact": "http"}, {"transport__exact": "websocket"}),
-    (ToolCall, {"outcome__exact": "crashed"}, {"outcome__exact": "ok"}),
+    (ToolCall, {"outcome": "crashed", "kind": "tool"}, {"outcome": "ok"}),
     (User, {"is_active__exact": "1"}, {"is_active__exact": "0"}),
     (LogEntry, {"action_flag__exact": "2"}, {"action_flag__exact": "3"}),
 )

@@ -109,6 +109,12 @@ async def crash() -> str:
     raise RuntimeError(SECRET)
 
 
+@tool("crash-on", groups=EVERYONE)
+def crash_on(text: str) -> str:
+    """Fail in a way that nobody foresaw, knowing a text."""
+    raise RuntimeError("of no text")
+
+
 @tool("refuse", groups=EVERYONE)
 def refuse(*, principal: CurrentPrincipal) -> str:
     """Write, then fail in a way that was foreseen."""
@@ -143,6 +149,13 @@ async def brief() -> str:
     """Take longer than allowed."""
     await asyncio.sleep(5)
     return "never"
+
+
+@tool("brief-with", groups=EVERYONE, read_only=True, timeout=0.1)
+async def brief_with(text: str) -> str:
+    """Take longer than allowed, knowing a text."""
+    await asyncio.sleep(5)
+    return text
 
 
 gate_open = Event()
