@@ -141,11 +141,8 @@ def admin(db_for_threads: None) -> User:
     return make_user("admin", ADMINISTRATORS)
 
 
-def key_for(user: User, rate: str = "", **kwargs: Any) -> str:
-    key, token = ApiKey.mint(user, f"{user.username}'s key", **kwargs)
-    if rate:
-        ApiKey.objects.filter(pk=key.pk).update(rate=rate)
-    return token.value
+def key_for(user: User, **kwargs: Any) -> str:
+    return ApiKey.mint(user, f"{user.username}'s key", **kwargs)[1].value
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ class Process:
         own = {"CONCIERGE_DATA_DIR": str(data_dir), "PORT": str(free_port()), "CONCIERGE_STOP_NOTICE": "0"}
         environment = {**own, **inherited, **environment}
         self.data_dir = data_dir
+        self._environment = environment
         self.port = environment["PORT"]
         self.popen = subprocess.Popen(
             [sys.executable, "manage.py", "serve", *arguments],
@@ -47,6 +48,14 @@ class Process:
         found = re.search(r"cgk_\w+", (self.data_dir / "first-run.txt").read_text())
         assert found is not None
         return found[0]
+
+    def manage(self, *arguments: str) -> str:
+        """What `manage.py` printed, in the same environment."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(
+            command, cwd=BASE_DIR, env=self._environment, stdout=subprocess.PIPE, text=True, check=True
+        )
+        return done.stdout
 
     def is_ready(self) -> bool:
         try:

@@ -26,7 +26,7 @@ class ApiKeyForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs o
 
     class Meta:
         model = ApiKey
-        fields = ("user", "name", "scopes", "expires_at")
+        fields = ("user", "name", "scopes", "rate", "expires_at")
         labels = {"user": "Owner"}
         help_texts = {"user": "The key may do what its owner may."}
 

@@ -13,7 +13,6 @@ from sessions_app.models.credential import Credential, CredentialQuerySet
 from sessions_app.models.session_token import SessionTokenQuerySet
 from sessions_app.models.sign_in import SignInQuerySet
 
-from .history import ReadOnly
 from .people import AboutPeople
 
 LONGEST_TYPED = 100
@@ -84,8 +83,8 @@ class CredentialAdmin(AboutPeople):
         messages.success(request, f"Revoked: {len(revoked)}. Revoked before: {len(credentials) - len(revoked)}.")
 
 
-class SignInAdmin(ReadOnly, CredentialAdmin):
-    """What clients got for a password: it can be revoked, and that is all there is to change."""
+class SignInAdmin(CredentialAdmin):
+    """What clients got for a password: it can be revoked, and given a rate of its own, and nothing else."""
 
     search_fields = ("public_id", "=user__username", "=ip")
     own_fields: tuple[str, ...] = ("prefix",)
@@ -93,10 +92,20 @@ class SignInAdmin(ReadOnly, CredentialAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return (
-            (None, {"fields": (*self.own_fields, "user", "status", "narrowed")}),
+            (None, {"fields": (*self.own_fields, "user", "status", "narrowed", "rate")}),
             ("Times", {"fields": self.times}),
             ("Signed in from", {"fields": ("ip", "user_agent")}),
         )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        shown = (*self.own_fields, "user", "status", "narrowed", *self.times, "ip", "user_agent")
+        return tuple(dict.fromkeys(shown))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
     @admin.display(description="prefix", ordering="public_id")
     def prefix(self, credential: Credential) -> str:

@@ -46,12 +46,13 @@ class ApiKey(Opaque):
         *,
         scopes: Collection[str] | None = None,
         lifetime: timedelta | None = DEFAULT_LIFETIME,
+        rate: str = "",
     ) -> tuple[Self, tokens.Token]:
         """A new key and its secret, which nobody can read again. `scopes=None` narrows nothing.
 
-        Raises: ValidationError for a name that is empty or too long.
+        Raises: ValidationError for a name that is empty or too long, or a rate that is none.
         """
-        key = cls(user=user, name=name, scopes=None if scopes is None else sorted(scopes))
+        key = cls(user=user, name=name, scopes=None if scopes is None else sorted(scopes), rate=rate)
         key.expires_at = key.created_at + lifetime if lifetime is not None else None
         token = key.give_secret()
         key.clean_fields(exclude=["user"])

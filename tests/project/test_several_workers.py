@@ -1,10 +1,13 @@
 """Two workers on one socket: what one of them, or their parent, may suffer without anybody noticing."""
 
+import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from project.workers import PAUSE
@@ -69,3 +72,19 @@ def test_workers_end_with_their_parent(pair: Process) -> None:
     clients.wait_until_refused()
     assert (clients.lost, clients.wrong) == ([], [])
     until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+
+
+def test_a_limit_is_exact_over_both_workers(pair: Process) -> None:
+    """Four hundred calls by eight connections, at a limit of a hundred."""
+    made = pair.manage("createkey", "operator", "--name", "limited", "--rate", "100/h", "--quiet")
+    statuses = Counter(asyncio.run(call_often(pair, made.strip(), 400)))
+    assert statuses == {200: 100, 429: 300}
+
+
+async def call_often(process: Process, key: str, times: int) -> list[int]:
+    request = process.request("tools/call", {"name": "echo", "arguments": {"text": "x"}})
+    request["headers"]["authorization"] = f"Bearer {key}"
+    # Each connects anew, so that both workers are reached.
+    async with httpx2.AsyncClient(limits=httpx2.Limits(max_connections=8, max_keepalive_connections=0)) as http:
+        answers = await asyncio.gather(*(http.post(**request) for _ in range(times)))
+    return [answer.status_code for answer in answers]

@@ -334,12 +334,25 @@ def test_lists_are_filtered(operator: User, rows: dict[type[Model], Any]) -> Non
 
 def test_history_is_read_only_even_for_a_superuser(operator: User, rows: dict[type[Model], Any]) -> None:
     room = ControlRoom(operator)
-    for model in (Session, SessionToken, TokenFamily, ToolCall, LogEntry):
+    for model in (Session, ToolCall, LogEntry):
         before = model._base_manager.values().get(pk=rows[model].pk)
         for path in (form_for(model), page_of(rows[model]), deletion_of(rows[model])):
             assert room.post(path, label="x", name="x", post="yes").status_code == 403, path
         room.act("delete_selected", rows[model], post="yes")
         assert model._base_manager.values().get(pk=rows[model].pk) == before
+
+
+def test_of_what_was_got_for_a_password_only_the_rate_can_be_changed(
+    operator: User, rows: dict[type[Model], Any]
+) -> None:
+    room = ControlRoom(operator)
+    for model in (SessionToken, TokenFamily):
+        before = model._base_manager.values().get(pk=rows[model].pk)
+        for path in (form_for(model), deletion_of(rows[model])):
+            assert room.post(path, label="x", post="yes").status_code == 403, path
+        room.save(rows[model], rate="7/h", name="x", expires_at="2099-01-01", user="1", revoked_at="")
+        assert model._base_manager.values().get(pk=rows[model].pk) == {**before, "rate": "7/h"}
+        assert "write 100/h" in room.post(page_of(rows[model]), rate="often").text
 
 
 def test_a_forged_post_without_the_token_is_refused(operator: User, rows: dict[type[Model], Any]) -> None:

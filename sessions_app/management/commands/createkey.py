@@ -30,6 +30,9 @@ class Command(BaseCommand):
             "--expires", type=lifetime, default="90d", help="30m, 12h, 90d, 52w or never (default: 90d)."
         )
         parser.add_argument(
+            "--rate", default="", help="How many requests it is good for: 100/h, 10/s, 600/m (default: 3000/m)."
+        )
+        parser.add_argument(
             "--create-user", action="store_true", help="Make a member of that name if there is none."
         )
         parser.add_argument("--quiet", action="store_true", help="Print the key alone.")
@@ -42,6 +45,7 @@ class Command(BaseCommand):
         name: str,
         scope: list[str] | None,
         expires: timedelta | None,
+        rate: str,
         create_user: bool,
         quiet: bool,
         **options: Any,
@@ -49,7 +53,7 @@ class Command(BaseCommand):
         scopes = None if scope is None else [permission_name(codename) for codename in scope]
         try:
             owner = find_user(user, create=create_user)
-            key, token = ApiKey.mint(owner, name.strip(), scopes=scopes, lifetime=expires)
+            key, token = ApiKey.mint(owner, name.strip(), scopes=scopes, lifetime=expires, rate=rate)
         except ValidationError as error:
             problems = (f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items())
             raise CommandError("\n".join(problems)) from None
