@@ -8,6 +8,7 @@ from django.utils.csp import CSP
 
 from .config import BASE_DIR, LOOPBACK_HOSTS, read_config
 from .logs import logging_at
+from .rest import REST_FRAMEWORK as REST_FRAMEWORK
 from .secrets import own_secret_key
 
 VERSION = "0.1.0"
@@ -142,6 +143,7 @@ else:
 # --- Who people are -------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "sessions_app.User"
+AUTHENTICATION_BACKENDS = ["sessions_app.backend.SignInBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -196,12 +198,6 @@ FORMAT_MODULE_PATH = "project.formats"
 STATIC_URL = "/static/"
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_ALLOW_ALL_ORIGINS = False
-
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-}
 
 
 def mail() -> dict[str, Any]:

@@ -10,7 +10,16 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from .chores import chore
-from .models import RefreshToken, RevokedToken, ServerRequest, Session, SessionToken, Subscription, TokenFamily
+from .models import (
+    FamiliarNetwork,
+    RefreshToken,
+    RevokedToken,
+    ServerRequest,
+    Session,
+    SessionToken,
+    Subscription,
+    TokenFamily,
+)
 from .models.session import SessionQuerySet
 
 HISTORY = timedelta(days=30)
@@ -64,6 +73,11 @@ def old_families() -> QuerySet[TokenFamily]:
 @chore("revoked JWTs that have expired")
 def old_revoked_tokens() -> QuerySet[RevokedToken]:
     return RevokedToken.objects.filter(expires_at__lte=timezone.now())
+
+
+@chore("networks that nobody signed in from for 90 days")
+def old_networks() -> QuerySet[FamiliarNetwork]:
+    return FamiliarNetwork.objects.strange()
 
 
 @chore("expired sign-ins to the admin")

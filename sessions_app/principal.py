@@ -26,6 +26,8 @@ class Principal:
     expires_at: datetime | None = None
     token: str | None = None
     """Which token of the credential was shown, as `kind:…`, where it has many: those end one by one."""
+    is_narrowed: bool = False
+    """By scopes, whatever they leave: what is the user's own affair is none of such a credential's."""
 
     @property
     def proof(self) -> str:

@@ -53,5 +53,10 @@ def note_failure(credentials: dict[str, Any], request: HttpRequest | None = None
     logger.warning("Sign-in of %s failed from %s (headers: %s)", who, address_of(request), sent)
 
 
+def note_too_many(network: str, limit: str) -> None:
+    """Not whose account it is: what was typed may be a password."""
+    logger.warning("A sign-in from %s was refused unlooked at: too many failed (%s)", network, limit)
+
+
 def address_of(request: HttpRequest | None) -> str:
     return "an unknown address" if request is None else str(request.META.get("REMOTE_ADDR"))

@@ -9,9 +9,11 @@ from sessions_app.models import Session
 from sessions_app.models.session import SessionQuerySet
 from sessions_app.transport.envelope import fitting
 
+from .credential import RevokeForm, reason_of, typed_reason
 from .history import ReadOnly
 from .people import AboutPeople
 
+CREDENTIALS = ("apikey", "sessiontoken", "tokenfamily", "outsideidentity")
 MOST_NAMED = 10
 LONGEST_NAMED = 30
 """Of a client's capabilities, whose names are as many and as long as it likes."""
@@ -43,7 +45,8 @@ class SessionAdmin(ReadOnly, AboutPeople):
     list_filter = (IsLive, "transport", "last_activity_at")
     list_select_related = ("user",)
     search_fields = ("label", "user__username", "client_name", "ip")
-    actions = ("end",)
+    actions = ("end", "end_and_revoke")
+    action_form = RevokeForm
     # What routes, what clients say of themselves at any length, and what is between a client and its server.
     never_searched = ("public_id", "stream", "client_info", "capabilities", "server_requests", "subscriptions")
     fieldsets = (
@@ -63,6 +66,11 @@ class SessionAdmin(ReadOnly, AboutPeople):
     def has_end_permission(self, request: HttpRequest) -> bool:
         """Ending is what may be changed about a session."""
         return request.user.has_perm("sessions_app.change_session")
+
+    def has_shut_out_permission(self, request: HttpRequest) -> bool:
+        """Revoking is a change of the credential, whichever it is."""
+        needed = [f"sessions_app.change_{model}" for model in ("session", *CREDENTIALS)]
+        return request.user.has_perms(needed)
 
     @admin.display(description="client", ordering="client_name")
     def client(self, session: Session) -> str:
@@ -105,7 +113,24 @@ class SessionAdmin(ReadOnly, AboutPeople):
     )
     def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         sessions = self.allowed(request, queryset.select_related("user"))
-        ended = [session for session in sessions if session.end(f"by {request.user.get_username()}")]
+        ended = [session for session in sessions if session.end(reason_of(request))]
         for session in ended:
-            self.log_change(request, session, "Ended.")
+            self.log_change(request, session, f"Ended. {typed_reason(request)}".strip())
         messages.success(request, f"Ended: {len(ended)}. Ended before: {len(sessions) - len(ended)}.")
+
+    @admin.action(
+        description="End this session and revoke its credential",
+        description_plural="End the selected sessions and revoke their credentials",
+        permissions=["shut_out"],
+        location=[admin.ActionLocation.CHANGE_LIST, admin.ActionLocation.CHANGE_FORM],
+    )
+    def end_and_revoke(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        sessions = self.allowed(request, queryset.select_related("user"))
+        taken = [session for session in sessions if session.end_and_revoke(reason_of(request))]
+        for session in sessions:
+            what = "Ended, and its credential revoked." if session in taken else "Ended."
+            self.log_change(request, session, f"{what} {typed_reason(request)}".strip())
+        left = len(sessions) - len(taken)
+        messages.success(
+            request, f"Ended: {len(sessions)}. Credentials revoked: {len(taken)}; no more valid: {left}."
+        )

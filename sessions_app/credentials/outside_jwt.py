@@ -55,4 +55,5 @@ def shown(claims: Claims, identity: OutsideIdentity, granted: frozenset[str]) ->
         buckets=(Bucket(CALLS, f"user:{identity.user_id}"),),
         expires_at=claims.refused_from,
         token=f"{IDENTITY}:{claims.as_text()}",
+        is_narrowed=claims.permissions is not None,
     )

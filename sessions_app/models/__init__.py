@@ -1,4 +1,5 @@
 from .api_key import ApiKey
+from .familiar_network import FamiliarNetwork
 from .outside_identity import OutsideIdentity
 from .preference import Preference
 from .refresh_token import RefreshToken
@@ -11,6 +12,6 @@ from .token_family import TokenFamily
 from .user import User
 
 __all__ = [
-    "ApiKey", "OutsideIdentity", "Preference", "RefreshToken", "RevokedToken", "ServerRequest", "Session",
-    "SessionToken", "Subscription", "TokenFamily", "User",
+    "ApiKey", "FamiliarNetwork", "OutsideIdentity", "Preference", "RefreshToken", "RevokedToken", "ServerRequest",
+    "Session", "SessionToken", "Subscription", "TokenFamily", "User",
 ]  # fmt: skip

@@ -127,6 +127,7 @@ class Credential(models.Model):
             permissions=permissions,
             buckets=self.buckets(),
             expires_at=self.expires_at,
+            is_narrowed=self.scopes is not None,
         )
 
     def buckets(self) -> tuple[Bucket, ...]:

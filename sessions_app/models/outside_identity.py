@@ -1,3 +1,4 @@
+import logging
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
@@ -8,6 +9,8 @@ from sessions_app import authority
 
 from .revoked_token import LONGEST_ISSUER
 from .user import User
+
+logger = logging.getLogger(__name__)
 
 LONGEST_SUBJECT = 200
 LONGEST_IDENTITY = 255
@@ -47,6 +50,11 @@ class OutsideIdentity(models.Model):
     def credential(self) -> str:
         """Its identity, which sessions bind to."""
         return f"{self.IDENTITY}:{self.issuer}#{self.subject}"
+
+    def revoke(self, reason: str = "") -> bool:
+        """Keep the subject out: the link goes, and an operator may make it anew. False if it is gone already."""
+        logger.warning("%s is %s no more: %s", self, self.user, reason)
+        return self.delete()[0] > 0
 
     def clean(self) -> None:
         if len(self.credential) > LONGEST_IDENTITY:

@@ -82,12 +82,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
             if not mine.live().exists():
                 self.make_room_for(principal)
             session, is_new = mine.filter(ended_at=None).get_or_create(
-                user_id=principal.user_id,
-                credential=principal.credential,
-                client_name=client_name,
+                user_id=principal.user_id, credential=principal.credential, client_name=client_name,
                 transport=transport,
                 defaults={"label": principal.label, "protocol_version": protocol_version, **details},
-            )
+            )  # fmt: skip
             if is_new:
                 note_opening(session, principal)
         return session
@@ -124,7 +122,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         with transaction.atomic():
             ending = dict(self.live().order_by("pk").values_list("pk", "user_id"))
             live = self.filter(pk__in=list(ending), ended_at=None)
-            ended = live.update(ended_at=timezone.now(), end_reason=reason)
+            ended = live.update(ended_at=timezone.now(), end_reason=reason[:200])
             if users := set(filter(None, ending.values())):
                 authority.changed(*users)  # first, so that whoever hears of it reads it
             for pk in ending:
@@ -215,13 +213,8 @@ class Session(models.Model):
     def count(self, *, calls: int, errors: int, total_ms: float) -> None:
         """Add finished calls to the metrics; safe from several processes at once."""
         now = timezone.now()
-        type(self).objects.filter(pk=self.pk).update(
-            calls=F("calls") + calls,
-            errors=F("errors") + errors,
-            total_ms=F("total_ms") + total_ms,
-            last_call_at=now,
-            last_activity_at=now,
-        )
+        sums = {"calls": F("calls") + calls, "errors": F("errors") + errors, "total_ms": F("total_ms") + total_ms}
+        type(self).objects.filter(pk=self.pk).update(**sums, last_call_at=now, last_activity_at=now)
 
     def hold_stream(self, stream: str) -> bool:
         """Make `stream` the one GET stream of this session: the newest wins. False if the session is over."""
@@ -248,3 +241,8 @@ class Session(models.Model):
     def end(self, reason: str) -> bool:
         """False if it had ended already."""
         return type(self).objects.filter(pk=self.pk).end(reason) == 1
+
+    def end_and_revoke(self, reason: str) -> bool:
+        """Also take its credential, so that the client is kept out. False if that was over, or it is a guest's."""
+        self.end(reason)
+        return self.user is not None and self.user.shut_out(self.credential, reason)

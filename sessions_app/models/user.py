@@ -1,6 +1,6 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AbstractUser, Group, Permission
 from django.db import transaction
@@ -8,6 +8,10 @@ from django.db.models import DateTimeField, Q, QuerySet
 from django.utils import timezone
 
 from sessions_app import authority
+
+if TYPE_CHECKING:
+    from .credential import Credential
+    from .outside_identity import OutsideIdentity
 
 
 def names_of(rows: Iterable[tuple[str, str]]) -> frozenset[str]:
@@ -63,6 +67,21 @@ class User(AbstractUser):
         """Revoke what was got for the password: session tokens and token families, not API keys. How many."""
         authority.changed(self.pk)
         return self.session_tokens.all().revoke(reason) + self.token_families.all().revoke(reason)
+
+    @transaction.atomic
+    def shut_out(self, credential: str, reason: str) -> bool:
+        """Take a credential of theirs, by its identity, and end its sessions. False if it was over already."""
+        self.mcp_sessions.filter(credential=credential).end(reason)
+        held = self.find_credential(credential)
+        return held is not None and held.revoke(reason)
+
+    def find_credential(self, identity: str) -> "Credential | OutsideIdentity | None":
+        """That of theirs which sessions bind to as `identity`."""
+        kind, _, key = identity.partition(":")
+        for rows in (self.api_keys, self.session_tokens, self.token_families):
+            if kind == rows.model.IDENTITY:
+                return rows.filter(pk=key).select_related("user").first()
+        return next((outside for outside in self.outside_identities.all() if outside.credential == identity), None)
 
     @property
     def role(self) -> str:

@@ -80,5 +80,8 @@ class State(Protocol):
     def take(self, buckets: Sequence[Bucket]) -> Admission:
         """As `admit`, for code that cannot await and runs nothing."""
 
+    def give_back(self, buckets: Sequence[Bucket]) -> None:
+        """What was taken of each just now does not count after all."""
+
     def change(self, *owners: str) -> None:
         """Authority changed, of these owners or else of everybody. From any thread, after the commit."""

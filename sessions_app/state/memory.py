@@ -82,6 +82,12 @@ class MemoryState:
     def take(self, buckets: Sequence[Bucket]) -> Admission:
         return self.admit_now(Ticket("", buckets))
 
+    def give_back(self, buckets: Sequence[Bucket]) -> None:
+        with self._lock:
+            for bucket in buckets:
+                if (window := self._windows.get(bucket.key)) is not None and window.admitted:
+                    window.admitted.pop()
+
     def _window(self, bucket: Bucket, now: float) -> "Window":
         key = bucket.key
         window = self._windows.get(key)

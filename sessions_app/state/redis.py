@@ -75,6 +75,16 @@ class RedisState:
                 logger.warning("Limits are counted in each process: Redis fails: %s", error)
         return self._admit_locally(ticket)
 
+    def give_back(self, buckets: Sequence[Bucket]) -> None:
+        self._local.give_back(buckets)
+        try:
+            with self._client.pipeline(transaction=False) as pipeline:
+                for bucket in buckets:
+                    pipeline.lpop(bucket_key(bucket))
+                pipeline.execute()
+        except RedisError:
+            logger.warning("What was given back counts all the same: Redis fails")
+
     def _asked(self, ticket: Ticket) -> tuple[list[str], list[str | int]]:
         keys = [EVERYBODY, epoch_key(ticket.owner), running_key(ticket.owner)]
         operation = "" if ticket.operation is None else member(ticket.operation)

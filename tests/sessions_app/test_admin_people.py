@@ -150,6 +150,8 @@ ACTS: dict[str, Callable[[ControlRoom, dict[type[Model], Any]], Any]] = {
     "delete selected links": lambda room, his: room.act("delete_selected", his[OutsideIdentity], post="yes"),
     "end a session": lambda room, his: room.act("end", his[Session]),
     "end a session on its page": lambda room, his: room.act_on_page("end", his[Session]),
+    "end a session and revoke": lambda room, his: room.act("end_and_revoke", his[Session]),
+    "end a session and revoke on its page": lambda room, his: room.act_on_page("end_and_revoke", his[Session]),
     "add a preference": lambda room, his: room.post(form_for(Preference), user=his[User].pk, key="k", value="1"),
     "change a preference": lambda room, his: room.post(page_of(his[Preference]), value='"light"'),
     "delete a preference": lambda room, his: room.post(deletion_of(his[Preference]), post="yes"),

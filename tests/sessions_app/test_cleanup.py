@@ -28,6 +28,7 @@ from sessions_app import chores
 from sessions_app.chores import Chore, delete
 from sessions_app.management.commands import cleanup
 from sessions_app.models import (
+    FamiliarNetwork,
     RefreshToken,
     RevokedToken,
     ServerRequest,
@@ -89,7 +90,7 @@ def call(started_at: Any) -> ToolCall:
 def everything() -> list[Any]:
     models = (
         Session, ServerRequest, Subscription, SignIn, ToolCall,
-        SessionToken, TokenFamily, RefreshToken, RevokedToken,
+        SessionToken, TokenFamily, RefreshToken, RevokedToken, FamiliarNetwork,
     )  # fmt: skip
     return [row for model in models for row in model._base_manager.order_by("pk").values()]
 
@@ -108,6 +109,7 @@ def one_of_each(user: User) -> None:
         SessionToken.objects.filter(pk=SessionToken.mint(user)[0].pk).update(**aged)
         TokenFamily.objects.filter(pk=TokenFamily.open(user)[0].pk).update(**aged)
     RevokedToken.objects.revoke("https://mcp.example", "over", ago(MINUTE))
+    user.familiar_networks.create(network="10.0.0.7/32", seen_at=ago(90 * DAY))
 
 
 # --- What goes, and what stays ---

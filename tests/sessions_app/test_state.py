@@ -94,6 +94,19 @@ async def test_it_can_be_asked_from_a_thread(state: State) -> None:
     assert await admitted(state, bucket(2)) == 0
 
 
+async def test_what_is_given_back_does_not_count(state: State) -> None:
+    strict, other = bucket(2), bucket(5, name="other")
+
+    def take_and_give_back() -> None:
+        for _ in range(5):
+            assert state.take([strict, other]).refused is None
+            state.give_back([strict, other])
+        state.give_back([strict])  # of nothing, nothing
+
+    await asyncio.to_thread(take_and_give_back)
+    assert [usage.remaining for usage in await state.usage([strict, other])] == [2, 5]
+
+
 async def test_a_limit_that_was_lowered_counts_what_was_let_in_before(state: State) -> None:
     assert await admitted(state, bucket(5), times=5) == 5
     assert await admitted(state, bucket(3)) == 0

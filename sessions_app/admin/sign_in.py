@@ -1,0 +1,19 @@
+from math import ceil
+from typing import Any
+
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.core.exceptions import ValidationError
+
+from sessions_app.exceptions import Crowded, RateLimited
+
+
+class SignInForm(AdminAuthenticationForm):
+    """Says when to come back, where too much failed."""
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except (RateLimited, Crowded) as refusal:
+            minutes = ceil(refusal.retry_after / 60)
+            text = f"Too many sign-ins failed. Try again in {minutes} minute{'s' if minutes > 1 else ''}."
+            raise ValidationError(text, code="too_many") from None

@@ -1,0 +1,48 @@
+"""Django's authentication backend of this project: every door that takes a password comes through here."""
+
+from threading import BoundedSemaphore
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from .addresses import network_of, plain_address
+from .exceptions import Crowded
+from .models import User
+from .sign_in_attempt import SignInAttempt
+
+PATIENCE = 5.0
+"""Seconds to wait until others have been hashed."""
+# A hash takes a core for a third of a second, and each web request has a thread of its own: without this, whoever
+# sends names and passwords by the hundred would take the cores from everybody else.
+hashing = BoundedSemaphore(2)
+
+
+class SignInBackend(ModelBackend):
+    """Django's own, which hashes once whatever comes: behind limits on what fails."""
+
+    @sensitive_variables("password")
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> User | None:
+        """Raises: RateLimited, Crowded; with neither has anything been hashed."""
+        if username is None or password is None:
+            return None
+        attempt = SignInAttempt(username, network_of(address_of(request)))
+        if not hashing.acquire(timeout=PATIENCE):
+            raise Crowded(PATIENCE)
+        try:
+            attempt.begin()
+            user = super().authenticate(request, username, password)
+        finally:
+            hashing.release()
+        if not isinstance(user, User):
+            return None
+        attempt.succeeded(user)
+        return user
+
+
+def address_of(request: HttpRequest | None) -> str | None:
+    """Behind a proxy uvicorn has put it there, if the proxy is a trusted one."""
+    return None if request is None else plain_address(request.META.get("REMOTE_ADDR", ""))
