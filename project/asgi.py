@@ -2,6 +2,7 @@
 
 /mcp        McpHttpConsumer    MCP over HTTP
 /mcp/guest  McpHttpConsumer    the same for callers without a credential, if there are to be any
+/api/…      ApiEdge            the REST API: guarded as /mcp is, then Django's
 the rest    Django             admin, health
 """
 
@@ -19,6 +20,7 @@ django = get_asgi_application()  # loads the apps, and with them every tools.py
 
 from django.conf import settings
 
+from sessions_app.api.edge import ApiEdge
 from sessions_app.credentials import guest
 from sessions_app.pool import POOLS
 from sessions_app.transport.asking import waiting
@@ -35,6 +37,7 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 server = McpServer(registry)
 guard = Guard(settings.CONFIG.origin)
+api = ApiEdge(django, guard)
 mcp = McpHttpConsumer.as_asgi(server=server, guard=guard)
 mcp_for_guests = McpHttpConsumer.as_asgi(server=server, guard=guard, present=guest.presented)
 ROUTES = {"/mcp": mcp, "/mcp/": mcp}
@@ -45,11 +48,15 @@ if settings.CONFIG.guests:
 async def application(scope: Any, receive: Receive, send: Send) -> None:
     match scope["type"]:
         case "http":
-            await ROUTES.get(scope["path"], django)(scope, receive, send)
+            await route(scope["path"])(scope, receive, send)
         case "lifespan":
             await lifespan(receive, send)
         case "websocket":
             await send({"type": "websocket.close", "code": 1008})  # before accept: an HTTP 403
+
+
+def route(path: str) -> Any:
+    return ROUTES.get(path) or (api if path.startswith("/api/") else django)
 
 
 async def lifespan(receive: Receive, send: Send) -> None:

@@ -9,6 +9,7 @@ from django.utils.csp import CSP
 from .config import BASE_DIR, LOOPBACK_HOSTS, read_config
 from .logs import logging_at
 from .rest import REST_FRAMEWORK as REST_FRAMEWORK
+from .rest import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 from .secrets import own_secret_key
 
 VERSION = "0.1.0"
@@ -29,6 +30,8 @@ INSTALLED_APPS = [
     "sessions_app",
     "channels",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -5,10 +5,17 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from django.http import HttpRequest
+
 
 def peer_address(scope: Mapping[str, Any]) -> str | None:
     """The caller's address. Behind a proxy uvicorn has put it here, if the proxy is a trusted one."""
     return plain_address((scope.get("client") or ("",))[0])
+
+
+def address_of(request: HttpRequest) -> str | None:
+    """The same of a request that Django serves."""
+    return plain_address(request.META.get("REMOTE_ADDR", ""))
 
 
 @lru_cache(maxsize=4096)

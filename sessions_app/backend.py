@@ -7,7 +7,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from .addresses import network_of, plain_address
+from .addresses import address_of, network_of
 from .exceptions import Crowded
 from .models import User
 from .sign_in_attempt import SignInAttempt
@@ -29,7 +29,7 @@ class SignInBackend(ModelBackend):
         """Raises: RateLimited, Crowded; with neither has anything been hashed."""
         if username is None or password is None:
             return None
-        attempt = SignInAttempt(username, network_of(address_of(request)))
+        attempt = SignInAttempt(username, network_of(None if request is None else address_of(request)))
         if not hashing.acquire(timeout=PATIENCE):
             raise Crowded(PATIENCE)
         try:
@@ -41,8 +41,3 @@ class SignInBackend(ModelBackend):
             return None
         attempt.succeeded(user)
         return user
-
-
-def address_of(request: HttpRequest | None) -> str | None:
-    """Behind a proxy uvicorn has put it there, if the proxy is a trusted one."""
-    return None if request is None else plain_address(request.META.get("REMOTE_ADDR", ""))

@@ -58,6 +58,16 @@ class Unauthenticated(Refused):
         self.reason = reason
 
 
+class SignInFailed(Refused):
+    """Nobody's name, a wrong password, or somebody who may not: the same answer."""
+
+    status = 401
+    headers = ((b"www-authenticate", b'Bearer realm="concierge"'),)
+
+    def __init__(self) -> None:
+        super().__init__("No active user has this name and this password.")
+
+
 class RateLimited(Refused):
     """A limit is used up. Nothing was done, and nothing was counted."""
 

@@ -10,6 +10,7 @@ from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db import transaction
 from django.http import HttpRequest
 
+from .exceptions import Unauthenticated
 from .principal import Principal
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ def note_opening(session: "Session", principal: Principal) -> None:
     client = session.client_name or "an unnamed client"
     known = (principal.username, session.ip, principal.credential, client)
     transaction.on_commit(lambda: logger.info(text, *known))
+
+
+def note_refused(refusal: Unauthenticated, address: str | None, names: Iterable[str]) -> None:
+    """A caller was not. Why is for the log alone."""
+    logger.warning("Refused a caller from %s: %s (headers: %s)", address, refusal.reason, header_names(names))
 
 
 def connect() -> None:

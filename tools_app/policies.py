@@ -28,20 +28,24 @@ class Policies:
 
     def buckets(self, tool: Tool, principal: Principal) -> Sequence[Bucket]:
         """Where this caller's calls of the tool are counted, if it has a limit of its own."""
-        limit = self.limit_of(tool)
-        return () if limit is None else (Bucket(limit, f"{principal.owner}:{tool.name}"),)
-
-    def limit_of(self, tool: Tool) -> Limit | None:
-        """Its own, at the rate that operators set; or one that only they set."""
-        rate = self._rates.get(tool.name, "")
-        if tool.limit is None:
-            return Limit(f"tool-{tool.name}", 1, 1).at(rate) if rate else None
-        return tool.limit.at(rate)
+        return buckets_at(self._rates.get(tool.name, ""), tool, principal)
 
     def forget(self) -> None:
         """Read them anew."""
         self._recent.forget()
         self._rates = {}
+
+
+def buckets_at(rate: str, tool: Tool, principal: Principal) -> Sequence[Bucket]:
+    limit = limit_at(rate, tool)
+    return () if limit is None else (Bucket(limit, f"{principal.owner}:{tool.name}"),)
+
+
+def limit_at(rate: str, tool: Tool) -> Limit | None:
+    """Its own, at the rate that operators set; or one that only they set."""
+    if tool.limit is None:
+        return Limit(f"tool-{tool.name}", 1, 1).at(rate) if rate else None
+    return tool.limit.at(rate)
 
 
 policies = Policies()

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any
 
 import jwt
@@ -43,6 +43,10 @@ class KeysMissing(Unauthenticated):
         """The issuer answered, or will not in time. Holds no thread."""
         fetching = asyncio.wrap_future(self._keys.refresh())
         await asyncio.wait([fetching], timeout=SLOWEST + 1)
+
+    def wait(self) -> None:
+        """The same, on a thread that has nothing else to do."""
+        wait([self._keys.refresh()], timeout=SLOWEST + 1)
 
 
 class KeySet:

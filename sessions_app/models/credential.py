@@ -27,6 +27,14 @@ class CredentialQuerySet[C: "Credential"](models.QuerySet[C]):
             user__is_active=True,
         )
 
+    def open_to(self, principal: Principal) -> Self:
+        """Those that this caller may see and revoke: all of his user's; with a narrowed one, only itself."""
+        mine = self.filter(user_id=principal.account)
+        kind, _, key = principal.credential.partition(":")
+        if not principal.is_narrowed:
+            return mine
+        return mine.filter(pk=key) if kind == self.model.IDENTITY else mine.none()
+
     def by_prefix(self, prefix: str) -> Self:
         """By what people may see: `cgk_<public id>`, the bare public id, or (pasted) the whole secret."""
         public_id = prefix.removeprefix(f"{self.model.PREFIX}_").split("_")[0]

@@ -54,10 +54,7 @@ class Guard:
 
     def check(self, scope: Mapping[str, Any]) -> dict[str, str]:
         """The request's headers by lower-case name. Raises: Refused with the fitting status."""
-        headers = read_headers(scope["headers"])
-        self._check_host(headers.get("host", ""))
-        if (origin := headers.get("origin")) is not None:
-            self._check_origin(origin, headers["host"])
+        headers = self.check_names(scope)
         if scope["method"] not in METHODS:
             raise not_allowed(METHODS)
         if scope["query_string"]:
@@ -68,6 +65,14 @@ class Guard:
             raise not_allowed(("POST",))  # since 2026-07-28 a stream is the answer to a POST, and nobody deletes
         elif scope["method"] == "GET" and not accepts(headers, "text/event-stream"):
             raise Refused("GET opens a stream: Accept must include text/event-stream.", status=406)
+        return headers
+
+    def check_names(self, scope: Mapping[str, Any]) -> dict[str, str]:
+        """The same of any request to this server: few headers, sent to a name of ours, and from no other site."""
+        headers = read_headers(scope["headers"])
+        self._check_host(headers.get("host", ""))
+        if (origin := headers.get("origin")) is not None:
+            self._check_origin(origin, headers["host"])
         return headers
 
     def _check_host(self, host: str) -> None:
@@ -85,10 +90,14 @@ class Guard:
 
 def query_refused(query: bytes) -> Refused:
     """A URL ends up in logs and histories, so it has no room for a credential. What was sent is not repeated."""
-    names = {name.lower() for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)}
-    if SECRET_PARAMETERS.isdisjoint(names):
+    if not names_a_secret(query):
         return Refused("The MCP endpoint takes no query string; send credentials in a header.")
     return Refused("A credential in a URL ends up in logs: revoke it, and send its successor in a header.")
+
+
+def names_a_secret(query: bytes) -> bool:
+    names = {name.lower() for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)}
+    return not SECRET_PARAMETERS.isdisjoint(names)
 
 
 def not_allowed(methods: tuple[str, ...]) -> Refused:

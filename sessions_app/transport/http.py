@@ -21,7 +21,7 @@ from sessions_app.credentials import presented
 from sessions_app.exceptions import Refused, Unauthenticated
 from sessions_app.limits import Bucket
 from sessions_app.principal import Principal
-from sessions_app.sign_in_log import header_names
+from sessions_app.sign_in_log import note_refused
 from sessions_app.state import Epoch, Operation, state
 
 from . import durable, stateless, strict_json
@@ -121,7 +121,6 @@ def unavailable() -> Refused:
 
 def note(refusal: Refused, scope: Mapping[str, Any]) -> None:
     if isinstance(refusal, Unauthenticated):
-        sent = header_names(name.decode("latin-1") for name, _ in scope["headers"])
-        logger.warning("Refused a caller from %s: %s (headers: %s)", peer_address(scope), refusal.reason, sent)
+        note_refused(refusal, peer_address(scope), (name.decode("latin-1") for name, _ in scope["headers"]))
     else:
         logger.info("Refused a request from %s: %s", peer_address(scope), refusal.message)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any, Literal
 
 import httpx2
 import pytest
@@ -38,8 +39,12 @@ def complaints() -> list[str]:
 
 @pytest.fixture
 def page(browser: Browser, served: str, complaints: list[str]) -> Page:
-    """An empty tab. What its console, its scripts and its requests complain of is noted."""
-    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    return open_tab(browser, complaints)
+
+
+def open_tab(browser: Browser, complaints: list[str], **details: Any) -> Page:
+    """An empty one. What its console, its scripts and its requests complain of is noted."""
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"], **details)
     page = context.new_page()
     page.set_default_timeout(5000)
 
@@ -161,4 +166,23 @@ def test_every_form_works_under_the_policy(page: Page, served: str, complaints: 
         "Administrators, Members"
     )
     page.get_by_role("button", name="Toggle theme").first.click()
+    assert complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_api_can_be_tried_out_in_its_colours(
+    browser: Browser, served: str, complaints: list[str], scheme: Literal["light", "dark"]
+) -> None:
+    page = open_tab(browser, complaints, color_scheme=scheme)
+    sign_in(page, served)
+    page.goto(f"{served}/api/docs/")
+    is_dark = page.evaluate("document.documentElement.classList.contains('dark-mode')")
+    assert is_dark == (scheme == "dark")
+    page.get_by_text("Set one of your preferences").click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_placeholder("key").fill("theme")
+    page.locator("textarea.body-param__text").fill('{"value": "dark"}')
+    page.get_by_role("button", name="Execute").click()  # by the cookie, with the CSRF token
+    answer = page.locator(".live-responses-table tbody .response-col_status").first
+    expect(answer).to_have_text("200")
     assert complaints == []

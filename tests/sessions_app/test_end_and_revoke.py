@@ -7,9 +7,9 @@ import pytest
 from sessions_app.models import ApiKey, OutsideIdentity, Session, SessionToken, TokenFamily, User
 from tests.control_room import ControlRoom, list_of, make_staff, make_superuser
 from tests.issuer import OutsideIssuer
-from tests.sessions_app.eras import Knock, everything
+from tests.sessions_app.eras import ERAS, Knock, everything
 from tests.sessions_app.test_api_keys import in_thread, settled
-from tests.sessions_app.test_kinds import ERAS, Kind, access_token, api_key, outside_token, session_token
+from tests.sessions_app.test_kinds import Kind, access_token, api_key, outside_token, session_token
 from tests.wire import Durable, Wire
 
 MAKERS = [api_key, session_token, access_token, outside_token]
