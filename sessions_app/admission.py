@@ -40,8 +40,8 @@ async def admit(presented: Presented, rules: Rules, operation: Operation | None)
     """
     met = await callers.meet(presented)
     ticket = Ticket(met.owner, rules.buckets(met), operation, limits.MOST_AT_ONCE)
-    admission = await state.admit(ticket)
     try:
+        admission = await state.admit(ticket)
         are_others = await rules.refresh(admission.epoch)
         principal = await callers.know(presented, admission.epoch)
         if are_others or principal is not met:

@@ -10,7 +10,7 @@ from typing import Self
 
 from django.conf import settings
 
-from .rates import HOUR, MINUTE, UNITS, parse_rate
+from .rates import HOUR, MINUTE, UNITS, is_rate, parse_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,11 @@ class Limit:
     """Refuses everything while Redis is away, where it is used; others count in each process meanwhile."""
 
     def at(self, rate: str) -> Self:
-        """The same limit at another rate, as an operator wrote it; an empty one changes nothing."""
-        if not rate:
+        """The same limit at another rate, as an operator wrote it; none, or what is none, changes nothing.
+
+        Forms refuse what is none; a row may hold it all the same, and must not keep others from being read.
+        """
+        if not is_rate(rate):
             return self
         most, seconds = parse_rate(rate)
         return replace(self, most=most, seconds=seconds)
@@ -55,6 +58,10 @@ API_KEY = Limit("api-key", 3000, MINUTE).at(settings.KEY_RATE)
 """Requests with one API key; each key may have a rate of its own."""
 CREDENTIAL = Limit("credential", 1, MINUTE)
 """Requests with one credential of another kind, if it has a rate of its own."""
+MESSAGES = Limit("messages", 6000, MINUTE)
+"""What answers, cancels, listens or leaves, of one user: as a rule the other half of what was counted."""
+GUEST_MESSAGES = Limit("guest-messages", 300, MINUTE)
+"""The same of one address without a credential."""
 GUEST = Limit("guest", 60, MINUTE)
 """Requests of one address (IPv6: of one /64) without a credential."""
 OPERATION = Limit("operation", 100, HOUR)

@@ -10,6 +10,10 @@ RATE = re.compile(r"(?P<most>[1-9][0-9]{0,5})/(?P<unit>[smhd])")
 EXAMPLE = "write 100/h, 10/s, 600/m or 5000/d"
 
 
+def is_rate(text: str) -> bool:
+    return RATE.fullmatch(text.strip()) is not None
+
+
 def parse_rate(text: str) -> tuple[int, int]:
     """How many, in how many seconds. Raises: ValueError with a sentence for whoever wrote it."""
     if (match := RATE.fullmatch(text.strip())) is None:

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from . import authority
-from .models import ApiKey, SessionToken, TokenFamily, User
+from .models import ApiKey, OutsideIdentity, RevokedToken, SessionToken, TokenFamily, User
 
 
-def groups_changed(action: str = "", **signal: Any) -> None:
+def groups_changed(action: str, **signal: Any) -> None:
     """What a group may do, and so what anybody might."""
-    if action in ("", "post_add", "post_remove", "post_clear"):
+    if action in ("post_add", "post_remove", "post_clear"):
         authority.changed()
 
 
@@ -40,8 +40,14 @@ def credential_changed(instance: Any, **signal: Any) -> None:
     authority.changed(instance.user_id)
 
 
+def anybody_changed(**signal: Any) -> None:
+    authority.changed()
+
+
 m2m_changed.connect(groups_changed, sender=Group.permissions.through)
-post_delete.connect(groups_changed, sender=Group)
+for shared in (Group, Permission, OutsideIdentity, RevokedToken):
+    post_save.connect(anybody_changed, sender=shared)
+    post_delete.connect(anybody_changed, sender=shared)
 for through in (User.groups.through, User.user_permissions.through):
     m2m_changed.connect(memberships_changed, sender=through)
 post_save.connect(user_saved, sender=User)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sessions_app.limits import Bucket, Limit
 from sessions_app.pool import identity_pool
 from sessions_app.principal import Principal
+from sessions_app.rates import is_rate
 from sessions_app.recent import Recent
 from sessions_app.state import Epoch
 
@@ -44,7 +45,7 @@ def buckets_at(rate: str, tool: Tool, principal: Principal) -> Sequence[Bucket]:
 def limit_at(rate: str, tool: Tool) -> Limit | None:
     """Its own, at the rate that operators set; or one that only they set."""
     if tool.limit is None:
-        return Limit(f"tool-{tool.name}", 1, 1).at(rate) if rate else None
+        return Limit(f"tool-{tool.name}", 1, 1).at(rate) if is_rate(rate) else None
     return tool.limit.at(rate)
 
 

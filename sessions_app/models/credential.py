@@ -10,7 +10,7 @@ from django.utils import timezone
 from sessions_app import authority, tokens
 from sessions_app.limits import CALLS, CREDENTIAL, Bucket, Limit
 from sessions_app.principal import Principal
-from sessions_app.rates import validate_rate
+from sessions_app.rates import is_rate, validate_rate
 
 from .user import User
 
@@ -144,7 +144,7 @@ class Credential(models.Model):
         return (of_user,) if own is None else (of_user, Bucket(own, self.credential))
 
     def own_limit(self) -> Limit | None:
-        return CREDENTIAL.at(self.rate) if self.rate else None
+        return CREDENTIAL.at(self.rate) if is_rate(self.rate) else None
 
     def is_due_to_note_use(self, token: tokens.Token | None = None) -> bool:
         """Once a minute."""

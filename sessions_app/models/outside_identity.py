@@ -1,11 +1,9 @@
 import logging
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import models
 from django.utils import timezone
-
-from sessions_app import authority
 
 from .revoked_token import LONGEST_ISSUER
 from .user import User
@@ -35,16 +33,6 @@ class OutsideIdentity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} at {self.issuer}"
-
-    def save(self, **kwargs: Any) -> None:
-        with transaction.atomic():
-            authority.changed()
-            super().save(**kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        with transaction.atomic():
-            authority.changed()
-            return super().delete(*args, **kwargs)
 
     @property
     def credential(self) -> str:

@@ -4,8 +4,6 @@ from datetime import datetime
 from django.db import models, transaction
 from django.utils import timezone
 
-from sessions_app import authority
-
 from .credential import LONGEST_REASON
 
 LONGEST_ISSUER = 200
@@ -16,7 +14,6 @@ class RevokedTokenQuerySet(models.QuerySet["RevokedToken"]):
     @transaction.atomic
     def revoke(self, issuer: str, jti: str, expires_at: datetime, reason: str = "") -> bool:
         """Refuse that JWT from now on, until it is refused anyway. False if it was revoked already."""
-        authority.changed()
         details = {"expires_at": expires_at, "reason": reason[:LONGEST_REASON]}
         return self.get_or_create(issuer=issuer, jti=jti, defaults=details)[1]
 

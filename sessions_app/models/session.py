@@ -17,14 +17,12 @@ from .user import User
 
 FIRST_STATELESS_VERSION = "2026-07-28"
 ACTIVITY_IS_NOTED_EVERY = timedelta(minutes=1)
-IDLE_LIFETIME = timedelta(hours=24)
-"""How long a session is kept for a client that sends nothing and holds no stream open."""
-LIFETIME = timedelta(days=30)
-"""How long a session lasts however busy it is."""
-MOST_OF_ONE = 200
-"""Live sessions of one user and credential. The next one ends the one that was quiet for longest."""
-MOST_IN_ALL = 20_000
-"""Live sessions of everybody. Then new ones are refused until some are over."""
+IDLE_LIFETIME, LIFETIME = timedelta(hours=24), timedelta(days=30)
+"""How long a session is kept for a client that sends nothing and holds no stream open; and however busy it is."""
+MOST_OF_ONE, MOST_IN_ALL = 200, 20_000
+"""Live sessions of one user and credential: the next ends the quietest. Of everybody: then none is opened."""
+GUESTS_SHARE, GUEST_LIFETIME = 4, timedelta(hours=1)
+"""Guests have one part of so many in what everybody may have, and not for long: they never shut out others."""
 MOST_SUBSCRIPTIONS = 1000
 """Resources that one client may be subscribed to."""
 
@@ -94,6 +92,8 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def open(self, principal: Principal, **details: Any) -> "Session":
         """A new session for a client that shook hands. Raises: TooManySessions."""
         self.make_room_for(principal)
+        if principal.account is None:
+            details["expires_at"] = timezone.now() + GUEST_LIFETIME
         who = {"user_id": principal.account, "credential": principal.credential, "label": principal.label}
         session = self.create(**who, **details)
         note_opening(session, principal)
@@ -104,14 +104,15 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
         Callers at the same moment may pass the caps by a few; nothing depends on the exact number.
         """
+        most, rivals = MOST_IN_ALL, self.filter(ended_at=None)
+        if principal.account is None:
+            most, rivals = MOST_IN_ALL // GUESTS_SHARE, rivals.filter(user=None)
         # The clock is asked only when it matters: what nobody has ended yet is counted from an index alone.
-        not_ended = self.filter(ended_at=None)
-        if all(sessions.order_by()[MOST_IN_ALL - 1 :].exists() for sessions in (not_ended, self.live())):
-            raise TooManySessions(MOST_IN_ALL)
-        of_caller = self.live().of(principal).order_by("-last_activity_at", "-pk")
-        quietest = of_caller.values_list("pk", flat=True)[MOST_OF_ONE - 1 : 2 * MOST_OF_ONE]
-        if quietest:
-            self.filter(pk__in=list(quietest)).end(f"more than {MOST_OF_ONE} sessions of one credential")
+        if all(sessions.order_by()[most - 1 :].exists() for sessions in (rivals, rivals.live())):
+            raise TooManySessions(most)
+        of_caller = self.live().of(principal).order_by("-last_activity_at", "-pk").values_list("pk", flat=True)
+        if quietest := list(of_caller[MOST_OF_ONE - 1 : 2 * MOST_OF_ONE]):
+            self.filter(pk__in=quietest).end(f"more than {MOST_OF_ONE} sessions of one credential")
 
     def expire(self) -> int:
         """Say of those that expired that they have ended. Nobody need be told: every process has a clock."""
@@ -123,8 +124,8 @@ class SessionQuerySet(models.QuerySet["Session"]):
             ending = dict(self.live().order_by("pk").values_list("pk", "user_id"))
             live = self.filter(pk__in=list(ending), ended_at=None)
             ended = live.update(ended_at=timezone.now(), end_reason=reason[:200])
-            if users := set(filter(None, ending.values())):
-                authority.changed(*users)  # first, so that whoever hears of it reads it
+            if owners := set(ending.values()):
+                authority.changed(*owners)  # first, so that whoever hears of it reads it
             for pk in ending:
                 transaction.on_commit(partial(bus.publish, SessionChanged(pk)))
         return ended
@@ -192,8 +193,8 @@ class Session(models.Model):
 
     @property
     def is_live(self) -> bool:
-        now = timezone.now()
-        return self.ended_at is None and self.expires_at > now and self.last_activity_at > now - IDLE_LIFETIME
+        since = timezone.now() - IDLE_LIFETIME
+        return self.ended_at is None and self.expires_at > timezone.now() and self.last_activity_at > since
 
     @property
     def is_durable(self) -> bool:

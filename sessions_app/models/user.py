@@ -38,11 +38,13 @@ class User(AbstractUser):
 
     def save(self, **kwargs: Any) -> None:
         """A changed password ends what was got for the old one; one that is only hashed anew does not."""
-        if self._state.adding or not self.is_password_changed or not saves_password(kwargs):
+        is_changed = self.is_password_changed
+        if self._state.adding or not is_changed or not saves_password(kwargs):
             super().save(**kwargs)
         else:
             self._save_password(kwargs)
-        self._is_password_taken = False
+        # Django forgets it with any save; it is still to come if this one left the password out.
+        self._is_password_taken = is_changed and not saves_password(kwargs)
 
     @property
     def is_password_changed(self) -> bool:

@@ -58,6 +58,12 @@ class Usage:
     """Seconds until the oldest call that counts does not any more."""
 
 
+def whose_epoch(owner: str) -> str:
+    """A user has his own. Guests share one: their addresses are too many, and little about them changes."""
+    kind = owner.partition(":")[0]
+    return owner if kind == "user" else kind
+
+
 class State(Protocol):
     async def admit(self, ticket: Ticket) -> Admission:
         """Count the request and note its operation, or refuse it and do neither. One round trip."""

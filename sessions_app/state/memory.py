@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from sessions_app.limits import Bucket
 
-from .base import LEASE, Admission, Epoch, Operation, Ticket, Usage
+from .base import LEASE, Admission, Epoch, Operation, Ticket, Usage, whose_epoch
 
 FEW = 1000
 """Owners and buckets that are not worth tidying."""
@@ -67,6 +67,7 @@ class MemoryState:
             operation = ticket.operation
             if operation is not None and self._is_crowded(ticket, now):
                 return Admission(epoch, is_crowded=True, retry_after=1.0)
+            self._tidy(now)
             windows = []
             for bucket in ticket.buckets:
                 window = self._window(bucket, now)
@@ -92,7 +93,6 @@ class MemoryState:
         key = bucket.key
         window = self._windows.get(key)
         if window is None:
-            self._tidy(now)
             window = self._windows[key] = Window()
         window.move(bucket.limit.seconds, now)
         return window
@@ -143,13 +143,13 @@ class MemoryState:
     def change(self, *owners: str) -> None:
         with self._lock:
             for owner in owners:
-                self._epochs[owner] = new_epoch()
+                self._epochs[whose_epoch(owner)] = new_epoch()
             if not owners:
                 self._everybody = new_epoch()
                 self._epochs.clear()
 
     def _epoch(self, owner: str) -> Epoch:
-        return self._everybody, self._epochs.get(owner, "")
+        return self._everybody, self._epochs.get(whose_epoch(owner), "")
 
 
 def new_epoch() -> str:

@@ -16,9 +16,9 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import NoScriptError, RedisError
 
-from sessions_app.limits import Bucket
+from sessions_app.limits import Bucket, Limit
 
-from .base import LEASE, Admission, Operation, Ticket, Usage
+from .base import LEASE, Admission, Operation, Ticket, Usage, whose_epoch
 from .line import PATIENCE, Line
 from .memory import MemoryState, new_epoch
 
@@ -31,6 +31,8 @@ EPOCHS_ARE_KEPT = 86_400
 LOOK_AGAIN_EVERY = 0.5
 """Seconds, while Redis is away."""
 LEASE_MS = int(LEASE * 1000)
+MOST_OWED = 10_000
+PROBE = Bucket(Limit("probe", 1_000_000, 1), "nobody")
 
 
 class Script:
@@ -52,6 +54,8 @@ class RedisState:
         )
         self._local = MemoryState()
         self._is_away = False
+        self._owed: dict[tuple[str, str], None] = {}
+        """Operations that ended while it was away, which it may still take for running."""
         self._looking: asyncio.Task[None] | None = None
         self._threads_wait_until = 0.0
 
@@ -77,6 +81,8 @@ class RedisState:
 
     def give_back(self, buckets: Sequence[Bucket]) -> None:
         self._local.give_back(buckets)
+        if time.monotonic() < self._threads_wait_until:
+            return
         try:
             with self._client.pipeline(transaction=False) as pipeline:
                 for bucket in buckets:
@@ -104,8 +110,11 @@ class RedisState:
         if ticket.operation is None:
             return
         self._local.finish(ticket)
+        ended = (running_key(ticket.owner), member(ticket.operation))
         if not self._is_away:
-            forget(self._line.send("ZREM", running_key(ticket.owner), member(ticket.operation)))
+            forget(self._line.send("ZREM", *ended))
+        elif len(self._owed) < MOST_OWED:
+            self._owed[ended] = None
 
     def renew(self, tickets: Sequence[Ticket]) -> None:
         self._local.renew(tickets)
@@ -151,7 +160,8 @@ class RedisState:
                     pipeline.set(key, secrets.token_hex(8), ex=EPOCHS_ARE_KEPT)
                 pipeline.execute()
         except RedisError as error:
-            logger.warning("A change of authority counts a second late: Redis fails: %s", error)
+            self._threads_wait_until = time.monotonic() + LOOK_AGAIN_EVERY
+            logger.warning("Changes of authority count a second late: Redis fails: %s", error)
 
     # --- While it is away ---
 
@@ -180,7 +190,11 @@ class RedisState:
         while self._is_away:
             await asyncio.sleep(LOOK_AGAIN_EVERY)
             try:
-                await self._run(ADMIT, *self._asked(Ticket("nobody")))
+                await self._run(ADMIT, *self._asked(Ticket("nobody", [PROBE])))  # one that writes
+                # What it was sent before it hung it has done by now: such as letting in what has long ended.
+                while self._owed:
+                    await self._line.send("ZREM", *next(iter(self._owed)))
+                    del self._owed[next(iter(self._owed))]
             except RedisError:
                 continue
             self._is_away = False
@@ -206,9 +220,7 @@ def usages(buckets: Sequence[Bucket], reply: Any) -> list[Usage]:
 
 
 def epoch_key(owner: str) -> str:
-    """Of a user his own. Guests share one: their addresses are too many, and nothing about one of them changes."""
-    kind = owner.partition(":")[0]
-    return f"{EVERYBODY}:{owner if kind == 'user' else kind}"
+    return f"{EVERYBODY}:{whose_epoch(owner)}"
 
 
 def running_key(owner: str) -> str:

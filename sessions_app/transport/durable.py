@@ -13,7 +13,7 @@ from mcp_types import INVALID_PARAMS
 
 from sessions_app.exceptions import Refused, SessionNotFound
 from sessions_app.models import ServerRequest, Session
-from sessions_app.pool import background_pool
+from sessions_app.pool import background_pool, identity_pool
 
 from . import handshake
 from .bus import ReplyArrived, RequestCancelled, bus
@@ -87,7 +87,10 @@ async def take_notification(request: Request, session: Session, message: Message
 
 async def take_reply(request: Request, session: Session, reply: Reply) -> None:
     """Committed first; then the call that waits is woken, wherever it waits, and the client gets its 202."""
-    asked = await background_pool.run(lambda: ServerRequest.objects.reply(session, reply.id, reply.body))
+    known = ServerRequest.objects.filter(session=session, request_id=reply.id)
+    asked = None
+    if await identity_pool.run(known.exists):  # what is invented costs no write, and nobody waits behind it
+        asked = await background_pool.run(lambda: ServerRequest.objects.reply(session, reply.id, reply.body))
     if asked is None:
         raise Refused("No request of that id waits for a reply.")
     bus.publish(ReplyArrived(asked.pk))

@@ -22,11 +22,10 @@ from mcp.shared.subscriptions import (
 
 from sessions_app import credentials
 from sessions_app.call import Call
-from sessions_app.callers import callers
 from sessions_app.deadline import watch
 from sessions_app.exceptions import Refused, SessionNotFound
 from sessions_app.models import Session, Subscription
-from sessions_app.models.session import ACTIVITY_IS_NOTED_EVERY
+from sessions_app.models.session import ACTIVITY_IS_NOTED_EVERY, GUESTS_SHARE
 from sessions_app.pool import background_pool, identity_pool, sweep_pool
 from sessions_app.state import state
 from sessions_app.state.base import LEASE
@@ -99,7 +98,9 @@ class Ends:
         """Raises: Refused (503, 429)."""
         if self.is_closing:
             raise Refused("The server is stopping.", status=503, headers=[(b"retry-after", b"1")])
-        if len(self._listeners) >= MOST_LISTENERS:
+        is_guest = call.principal.account is None
+        guests = sum(listener.call.principal.account is None for listener in self._listeners) if is_guest else 0
+        if len(self._listeners) >= MOST_LISTENERS or guests >= MOST_LISTENERS // GUESTS_SHARE:
             raise Refused("The server has too many open streams.", status=503, headers=TRY_LATER)
         credential = call.principal.credential
         own = sum(listener.call.principal.credential == credential for listener in self._listeners)
@@ -123,7 +124,6 @@ class Ends:
             self._tasks.spawn(self._check_sessions([event.session_id]))
 
     def _authority_changed(self, event: AuthorityChanged) -> None:
-        callers.forget()
         self._is_due = True
         self._sweep_soon()
 

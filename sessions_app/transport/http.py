@@ -19,7 +19,7 @@ from sessions_app.admission import admit, new_operation
 from sessions_app.callers import Presented
 from sessions_app.credentials import presented
 from sessions_app.exceptions import Refused, Unauthenticated
-from sessions_app.limits import Bucket
+from sessions_app.limits import GUEST_MESSAGES, MESSAGES, Bucket
 from sessions_app.principal import Principal
 from sessions_app.sign_in_log import note_refused
 from sessions_app.state import Epoch, Operation, state
@@ -80,10 +80,10 @@ class Rules(NamedTuple):
     message: Message | Reply | None
 
     def buckets(self, principal: Principal) -> Sequence[Bucket]:
-        """None for a reply or a notification, the other half of something that was counted."""
+        """What is no request has a limit of its own: who may ask no more may still answer, cancel and leave."""
         message = self.message
         if not isinstance(message, Message) or message.id is None:
-            return ()
+            return (Bucket(GUEST_MESSAGES if principal.account is None else MESSAGES, principal.owner),)
         return (*principal.buckets, *self.server.limits(principal, message))
 
     async def refresh(self, epoch: Epoch) -> bool:

@@ -75,10 +75,9 @@ def test_whoever_may_only_look_is_not_offered_to_revoke(alice: User) -> None:
         assert row.is_valid
 
 
-def test_whoever_may_change_them_may_revoke_though_there_is_nothing_else_to_change(alice: User) -> None:
+def test_whoever_may_change_them_may_revoke_them(alice: User) -> None:
     clerk = ControlRoom(make_staff("clerk", "Members", may="_(sessiontoken|tokenfamily)$"))
     for row in one_of_each(alice)[1:]:
-        assert 'name="_save"' not in clerk.read(page_of(row))
         clerk.act("revoke", row)
         row.refresh_from_db()
         assert row.revoked_reason == "by clerk"

@@ -9,19 +9,22 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
+from django.utils import timezone
 
 from sessions_app import authority, credentials
 from sessions_app.addresses import network_of
 from sessions_app.callers import callers
-from sessions_app.models import ApiKey, Session, User
+from sessions_app.models import ApiKey, OutsideIdentity, RevokedToken, Session, User
 from sessions_app.permissions import MEMBERS
 from sessions_app.pool import background_pool, identity_pool
 from sessions_app.recent import LIFETIME
 from sessions_app.state import state
 from sessions_app.transport import presence
-from tests.conftest import wire_for
+from tests.conftest import key_for, wire_for
 from tests.wire import Answer, Durable, Wire
+from tools_app.models import ToolPolicy
 from tools_app.policies import policies
 
 Client = Wire | Durable
@@ -266,3 +269,76 @@ def test_an_address_of_ipv6_is_its_network() -> None:
     assert network_of("2001:db8:0:1::1") != network_of("2001:db8::1")
     assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1") == "192.0.2.1/32"
     assert network_of(None) == "unknown"
+
+
+async def test_a_neighbour_s_guesses_and_somebody_s_change_lock_nobody_out(
+    wire: Wire, bob: User, attached: None
+) -> None:
+    assert (await knock(wire)).status == 200
+    guesser = Wire("cgk_000000000000_" + "A" * 49)
+    for _ in range(62):
+        await knock(guesser)
+    assert (await knock(guesser)).status == 429
+    await identity_pool.run(lambda: key_for(bob))  # which tells every process that authority changed
+    assert (await knock(wire)).status == 200
+
+
+async def test_somebody_s_coming_and_going_has_nobody_else_read_again(
+    wire: Wire, bob: User, attached: None, clock: list[float], reads: list[Any]
+) -> None:
+    bobs = await wire_for(bob)
+    for _ in range(3):
+        await wire.call("echo", {"text": "x"})
+    for _ in range(5):
+        await (await Durable.open(bobs.key)).delete()
+    reads.clear()
+    await wire.call("echo", {"text": "x"})
+    assert reads == []
+
+
+async def test_a_rate_that_is_none_does_not_keep_others_from_being_read(
+    wire: Wire, alice: User, bob: User, quick: None
+) -> None:
+    """Forms refuse it; SQL does not."""
+    bobs = await wire_for(bob)
+    listen = bobs.open(bobs.request("subscriptions/listen", {"notifications": {"toolsListChanged": True}}))
+    await listen.wait_for("acknowledged")
+    await ApiKey.objects.filter(user=alice).aupdate(rate="100/hour")
+    await ToolPolicy.objects.acreate(tool="echo", rate="often")
+    assert (await wire.call("echo", {"text": "x"})).text == "x"
+    await asyncio.sleep(0.1)  # some sweeps
+    assert not listen.task.done()
+    listen.leave()
+    await listen.wait()
+
+
+def rename_nothing_else(user: User) -> None:
+    Group.objects.get(name=CREW).save()
+
+
+def revoke_somebody_s_jwt(user: User) -> None:
+    RevokedToken.objects.create(issuer="x", jti="y", expires_at=timezone.now())
+
+
+def unlink_in_bulk(user: User) -> None:
+    OutsideIdentity.objects.create(user=user, issuer="x", subject="y")
+    state.change()
+    OutsideIdentity.objects.all().delete()
+
+
+@pytest.mark.parametrize("change", [rename_nothing_else, revoke_somebody_s_jwt, unlink_in_bulk])
+async def test_whatever_may_change_what_somebody_may_sets_a_new_epoch(
+    crew: Group, alice: User, change: Callable[[User], None]
+) -> None:
+    before = state.take([]).epoch
+    await identity_pool.run(lambda: change(alice))
+    assert state.take([]).epoch != before
+
+
+async def test_a_permission_that_is_deleted_is_nobody_s(alice: User) -> None:
+    """Its grants go with it, of which Django tells nobody."""
+    about = await ContentType.objects.aget(app_label="sessions_app", model="user")
+    made = await Permission.objects.acreate(codename="lent", name="Lent", content_type=about)
+    before = state.take([]).epoch
+    await identity_pool.run(made.delete)
+    assert state.take([]).epoch != before

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from django.contrib.auth.models import Group, Permission
 from project import asgi
 from sessions_app.credentials import guest
 from sessions_app.limits import Limit
-from sessions_app.models import Session
+from sessions_app.models import Session, session
 from sessions_app.permissions import GUESTS
 from sessions_app.pool import identity_pool
 from sessions_app.state import state
+from sessions_app.transport import ends as ends_module
+from sessions_app.transport import http
 from tests.wire import Answer, Durable, Exchange, Wire, until
 from tools_app.models import ToolCall
 
@@ -176,3 +179,37 @@ async def test_guests_can_be_switched_off(db_for_threads: None, monkeypatch: pyt
 def test_an_owner_without_an_account_is_his_address() -> None:
     principal = guest.principal("192.0.2.0/24", frozenset())
     assert principal.owner == "guest:192.0.2.0/24"
+
+
+async def test_what_is_no_request_has_a_limit_too(
+    db_for_threads: None, recorded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "GUEST_MESSAGES", Limit("guest-messages", 5, 60))
+    durable = await GuestDurable.open(None)  # its second message is the first that counts
+    answers = [await durable.reply("A" * 22, {}) for _ in range(5)]
+    assert [answer.status for answer in answers] == [400] * 4 + [429]
+    assert (await durable.ask("ping")).status == 200
+
+
+async def test_guests_shut_nobody_out(wire: Wire, recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "MOST_IN_ALL", 8)
+    monkeypatch.setattr(ends_module, "MOST_LISTENERS", 8)
+    visitors = [await GuestDurable.open(None) for _ in range(2)]
+    full = await GuestDurable(None).initialize()
+    assert (full.status, full.headers["retry-after"]) == (503, "60")
+    streams = [await visitor.get() for visitor in visitors]
+    listen = GuestWire(None).request("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+    assert (await GuestWire(None).post(listen)).status == 503
+    member = await Durable.open(wire.key)
+    streams.append(await member.get())
+    for stream in streams:
+        stream.leave()
+        await stream.wait()
+
+
+async def test_a_guest_s_session_lasts_an_hour_and_ends_at_once(db_for_threads: None, recorded: Any) -> None:
+    visitor = await GuestDurable.open(None)
+    row = await Session.objects.aget()
+    assert row.expires_at - row.opened_at < timedelta(hours=1, seconds=1)
+    await identity_pool.run(lambda: Session.objects.all().end("by admin"))
+    assert (await visitor.ask("ping")).status == 404

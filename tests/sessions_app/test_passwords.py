@@ -136,3 +136,12 @@ def test_the_moment_alone_counts_too(alice: User) -> None:
     assert not SessionToken.objects.valid().exists()
     assert not TokenFamily.objects.valid().exists()
     assert SessionToken.objects.get().status == TokenFamily.objects.get().status == "the password was changed"
+
+
+def test_a_change_that_is_saved_only_later_counts_when_it_is_saved(alice: User) -> None:
+    token, _ = SessionToken.mint(alice)
+    alice.set_password("another horse")
+    alice.save(update_fields=["email"])
+    assert SessionToken.objects.valid().filter(pk=token.pk).exists()
+    alice.save()
+    assert not SessionToken.objects.valid().filter(pk=token.pk).exists()

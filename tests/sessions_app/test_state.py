@@ -152,6 +152,16 @@ async def test_what_does_not_count_any_more_is_forgotten() -> None:
         assert len(state._windows) <= 2 * FEW
 
 
+async def test_tidying_drops_no_window_that_is_being_counted_in() -> None:
+    now = [0.0]
+    state = MemoryState(lambda: now[0])
+    for number in range(FEW - 1):
+        await admitted(state, bucket(1, seconds=1, owner=f"guest:{number}"))
+    now[0] = 10.0
+    first, second = bucket(1), bucket(1, name="second")
+    assert await admitted(state, first, second, times=3) == 1
+
+
 # --- What runs ------------------------------------------------------------------------------------
 
 

@@ -137,6 +137,52 @@ async def test_a_redis_that_takes_no_writes_is_as_good_as_away(server: RedisServ
     await until(lambda: not state._is_away)
 
 
+async def test_places_of_calls_that_ended_while_it_hung_are_free_when_it_is_back(
+    server: RedisServer, state: RedisState
+) -> None:
+    """What was sent before it hung it does when it goes on, though nobody waits for that any more."""
+    await state.admit(before := ticket(0))
+    server.pause()
+    tickets = [ticket(number) for number in range(1, 33)]
+    await asyncio.gather(*(state.admit(each) for each in tickets))
+    for each in (before, *tickets):
+        state.finish(each)
+    server.go_on()
+    await until(lambda: not state._is_away)
+    assert await state.operations(ALICE) == []
+    assert not (await state.admit(ticket(99))).is_crowded
+
+
+def ticket(number: int) -> Ticket:
+    return Ticket(ALICE, (), Operation(str(number), "echo", "", 0.0), 64)
+
+
+async def test_a_redis_that_takes_no_writes_does_not_seem_to_be_back(
+    server: RedisServer, state: RedisState, caplog: pytest.LogCaptureFixture
+) -> None:
+    await state.admit(Ticket("nobody"))
+    with redis.Redis.from_url(server.url) as client:
+        client.replicaof("127.0.0.1", "1")
+        for _ in range(20):
+            await state.admit(Ticket(ALICE, [LIMIT]))
+            await asyncio.sleep(0.02)
+        client.replicaof("NO", "ONE")
+    await until(lambda: not state._is_away)
+    assert caplog.text.count("Redis fails") == 1
+
+
+async def test_changes_do_not_each_wait_for_a_redis_that_hangs(
+    server: RedisServer, state: RedisState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_state, "LOOK_AGAIN_EVERY", 5)
+    server.pause()
+    began = time.perf_counter()
+    for _ in range(20):
+        await asyncio.to_thread(state.change, ALICE)
+    assert time.perf_counter() - began < 1
+    server.go_on()
+
+
 HITS = """
 import asyncio, sys, os
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
