@@ -147,13 +147,17 @@ class RedisState:
         """As `usage`, for code that cannot await."""
         keys = [bucket_key(bucket) for bucket in buckets]
         windows = [bucket.limit.seconds * 1_000_000 for bucket in buckets]
-        try:
-            return usages(buckets, self._client.eval(USAGE.text, len(keys), *keys, *windows))
-        except RedisError:
-            return self._local.usage_now(buckets)
+        if buckets and time.monotonic() >= self._threads_wait_until:
+            try:
+                return usages(buckets, self._client.eval(USAGE.text, len(keys), *keys, *windows))
+            except RedisError:
+                self._threads_wait_until = time.monotonic() + LOOK_AGAIN_EVERY
+        return self._local.usage_now(buckets)
 
     def change(self, *owners: str) -> None:
         """From any thread; it is done when this returns, so that the next call anywhere is judged anew."""
+        if time.monotonic() < self._threads_wait_until:
+            return  # it was away a moment ago; what was read within the last second counts
         try:
             with self._client.pipeline(transaction=False) as pipeline:
                 for key in [epoch_key(owner) for owner in owners] or [EVERYBODY]:
