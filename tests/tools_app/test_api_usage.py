@@ -23,7 +23,7 @@ def this_hour() -> datetime:
 
 
 def call(user: User, name: str = "echo", at: datetime | None = None, **details: Any) -> None:
-    usual = {"outcome": "ok", "username": str(user), "credential": "api-key:1", "duration_ms": 2.5}
+    usual = {"outcome": "ok", "username": str(user), "credential": "api-key:999999", "duration_ms": 2.5}
     ToolCall.objects.create(name=name, user_id=user.pk, started_at=at or timezone.now(), **{**usual, **details})
 
 
