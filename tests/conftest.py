@@ -32,7 +32,8 @@ Grants = dict[str, list[int]]
 def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:
     """On PostgreSQL only what reads or writes a database is run: the rest cannot turn out otherwise."""
     if connection.vendor == "postgresql":
-        kept = [item for item in items if "db_for_threads" in item.fixturenames]
+        uses_it = (item for item in items if "db_for_threads" in item.fixturenames)
+        kept = [item for item in uses_it if item.get_closest_marker("alike") is None]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
 

@@ -98,9 +98,11 @@ class Ends:
         """Raises: Refused (503, 429)."""
         if self.is_closing:
             raise Refused("The server is stopping.", status=503, headers=[(b"retry-after", b"1")])
-        is_guest = call.principal.account is None
-        guests = sum(listener.call.principal.account is None for listener in self._listeners) if is_guest else 0
-        if len(self._listeners) >= MOST_LISTENERS or guests >= MOST_LISTENERS // GUESTS_SHARE:
+        rivals, most = self._listeners, MOST_LISTENERS
+        if call.principal.account is None:
+            rivals = {listener for listener in rivals if listener.call.principal.account is None}
+            most //= GUESTS_SHARE
+        if len(rivals) >= most:
             raise Refused("The server has too many open streams.", status=503, headers=TRY_LATER)
         credential = call.principal.credential
         own = sum(listener.call.principal.credential == credential for listener in self._listeners)

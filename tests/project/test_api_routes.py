@@ -17,6 +17,8 @@ from sessions_app.models import User
 from tests.conftest import key_for
 from tests.rest import Rest
 
+pytestmark = pytest.mark.alike
+
 EVERYBODY = {
     ("POST", "token/"), ("POST", "token/refresh/"), ("POST", "token/revoke/"), ("POST", "session-tokens/"),
     ("GET", "schema/"), ("GET", "docs/"), ("HEAD", "schema/"), ("HEAD", "docs/"),

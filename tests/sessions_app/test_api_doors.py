@@ -13,6 +13,8 @@ from tests.rest import Answer, Rest, browser
 from tests.sessions_app.endpoints import ECHO, ENDPOINTS, Endpoint, belongings, stored
 from tests.sessions_app.test_kinds import MAKERS, QUERIES, Kind
 
+pytestmark = pytest.mark.alike
+
 every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
 
 

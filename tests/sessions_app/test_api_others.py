@@ -10,6 +10,8 @@ from tests.conftest import key_for
 from tests.rest import Rest, browser
 from tests.sessions_app.endpoints import WITH_IDS, Endpoint, belongings, stored
 
+pytestmark = pytest.mark.alike
+
 NEVER = {"key": 999_999, "token": 999_999, "session": 999_999, "preference": "never"}
 
 with_ids = pytest.mark.parametrize("endpoint", [e for e in WITH_IDS if e.method != "PUT"], ids=str)

@@ -16,6 +16,8 @@ from tests.conftest import key_for
 from tests.rest import Rest, browser
 from tests.wire import Exchange, encoded
 
+pytestmark = pytest.mark.alike
+
 BODIES = [
     b"{", b"", b"null", b"7", b'"name"', b"[]", b'[{"name": "a"}]', b'{"name": "a"} x', b"\xff\xfe",
     b'{"name": "\xff"}',

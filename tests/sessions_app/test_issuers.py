@@ -31,6 +31,8 @@ from tests.sessions_app.eras import ERAS, Knock, everything
 from tests.sessions_app.test_api_keys import in_thread
 from tests.wire import Wire, until
 
+pytestmark = pytest.mark.alike
+
 ECHO = "tools_app.call_echo"
 ALL = tuple(ASYMMETRIC)
 

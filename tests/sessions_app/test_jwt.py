@@ -24,6 +24,8 @@ from tests.sessions_app.forged import FORGED, Good, raw, with_claims, with_heade
 from tests.sessions_app.test_api_keys import in_thread, settled
 from tests.wire import Wire
 
+pytestmark = pytest.mark.alike
+
 ECHO = "tools_app.call_echo"
 NEW_KEY = "the key that was rotated in yesterday evening"
 

@@ -28,6 +28,8 @@ from tests.sessions_app.eras import ERAS, Knock, everything
 from tests.sessions_app.test_api_keys import in_thread, settled
 from tests.wire import Durable, Wire
 
+pytestmark = pytest.mark.alike
+
 
 @dataclass
 class Kind:

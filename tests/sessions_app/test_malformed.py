@@ -36,6 +36,8 @@ from tests.sessions_app.malformed import (
 from tests.wire import Answer, Exchange, Wire
 from tools_app.recorder import recorder
 
+pytestmark = pytest.mark.alike
+
 # --- What comes back ------------------------------------------------------------------------------
 
 

@@ -18,6 +18,8 @@ from tests.sessions_app.test_malformed import answer_of, check, errors
 from tests.wire import Answer, Durable, Exchange, encoded
 from tools_app.recorder import recorder
 
+pytestmark = pytest.mark.alike
+
 META = {"_meta": {"progressToken": "p1"}}
 IMPLEMENTATION = {"name": "pytest", "version": "1", "title": "Tests", "icons": [{"src": "https://example.com/i"}]}
 CAPABILITIES = {"roots": {"listChanged": True}, "sampling": {}, "elicitation": {"form": {}}, "experimental": {}}

@@ -18,6 +18,8 @@ from tests.shop import tools as shop
 from tests.wire import Wire
 from tools_app.models import ToolCall
 
+pytestmark = pytest.mark.alike
+
 LISTEN = {
     "notifications": {
         "toolsListChanged": True,

@@ -16,6 +16,8 @@ from tests.sessions_app.test_guests import GuestDurable, GuestWire
 from tests.wire import Answer, Durable, Wire
 from tools_app.registry import registry
 
+pytestmark = pytest.mark.alike
+
 Client = Wire | Durable
 NARROW = ["tools_app.call_echo", "tools_app.read_menu", "tools_app.call_restock", "tools_app.use_suggest"]
 HIDDEN = (-32602, -32002)

@@ -194,6 +194,7 @@ def memory() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+@pytest.mark.alike
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_hundred_thousand_rows_pass_without_gathering(db_for_threads: None) -> None:
     make_calls(100_000)

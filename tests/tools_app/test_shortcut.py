@@ -11,6 +11,8 @@ from sessions_app.transport import kernel
 from tests.wire import Answer, Durable, Wire
 from tools_app.server import McpServer
 
+pytestmark = pytest.mark.alike
+
 CALLS: list[tuple[str, dict[str, Any]]] = [
     ("echo", {"text": "hello"}),
     ("echo", {"text": 5}),
