@@ -40,12 +40,13 @@ class Chore:
         """How many are due."""
         return self.due().count()
 
-    def run(self) -> int:
-        """How many it was done to. Two processes may be at it at once."""
+    def run(self, tell: Callable[[int], object] = lambda done: None) -> int:
+        """How many it was done to; `tell` hears how many so far. Two processes may be at it at once."""
         done, last, pace = 0, None, Pace()
         while batch := self._after(last, pace.size):
             with pace:
                 done += self._do_to(batch)
+            tell(done)
             last = batch[-1]
         return done
 

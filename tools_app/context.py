@@ -6,7 +6,8 @@ def whoami(*, principal: CurrentPrincipal) -> str:
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from operator import attrgetter
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from mcp.server.mcpserver.resolve import Resolve
 from pydantic import Field
 
 from sessions_app.call import Call
-from sessions_app.models import Session
+from sessions_app.models import Preference, Session
 from sessions_app.principal import Principal
 
 
@@ -48,9 +49,30 @@ class Progress:
         self._loop.call_soon_threadsafe(self._exchange.progress_soon, progress, total, message)
 
 
+class Preferences(Mapping[str, Any]):
+    """The caller's own, as they are when they are first looked at: in a plain `def`. A guest has none."""
+
+    def __init__(self, call: Call) -> None:
+        self._account = call.principal.account
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        return {} if self._account is None else Preference.objects.of(self._account).as_dict()
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
 CurrentCall = Annotated[Call, FromCall(lambda call: call)]
 CurrentPrincipal = Annotated[Principal, FromCall(attrgetter("principal"))]
 CurrentSession = Annotated[Session, FromCall(attrgetter("session"))]
+CurrentPreferences = Annotated[Preferences, FromCall(Preferences)]
 CurrentProgress = Annotated[Progress, FromCall(Progress)]
 
 

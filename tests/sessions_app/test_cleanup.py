@@ -458,6 +458,23 @@ def test_an_interval_that_is_none_is_refused(text: str) -> None:
         call_command("cleanup", f"--every={text}")
 
 
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_who_watches_sees_how_far_it_is(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chores, "BATCH", 10)
+    open_and_leave(alice, 15)
+    terminal, pipe = Terminal(), StringIO()
+    call_command("cleanup", stdout=terminal)
+    assert "sessions without a call: 15 …\r" in terminal.getvalue()
+    assert "\rsessions without a call: 15\n" in terminal.getvalue()
+    open_and_leave(alice, 15)
+    call_command("cleanup", stdout=pipe)
+    assert "\r" not in pipe.getvalue()
+
+
 @pytest.mark.process
 def test_it_ends_at_once_and_cleanly_when_told_to(tmp_path: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}

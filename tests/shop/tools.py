@@ -31,7 +31,7 @@ from sessions_app.limits import Limit
 from sessions_app.models import Preference
 from sessions_app.permissions import ADMINISTRATORS, EVERYONE
 from sessions_app.rates import HOUR
-from tools_app.context import ABSENT, CurrentPrincipal, CurrentProgress, optional
+from tools_app.context import ABSENT, CurrentPreferences, CurrentPrincipal, CurrentProgress, optional
 from tools_app.exceptions import ToolError
 from tools_app.registry import completion, prompt, resource, tool
 
@@ -71,6 +71,12 @@ async def rationed_restock() -> str:
 async def worker() -> int:
     """Say which process answers."""
     return os.getpid()
+
+
+@tool("preferred", groups=EVERYONE, read_only=True)
+def preferred(*, preferences: CurrentPreferences) -> dict[str, Any]:
+    """What the caller prefers."""
+    return {"drink": preferences.get("drink", "water"), "known": sorted(preferences), "many": len(preferences)}
 
 
 @tool("any-value", groups=EVERYONE, read_only=True)

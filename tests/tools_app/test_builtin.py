@@ -10,6 +10,7 @@ from sessions_app.models import Preference, User
 from sessions_app.models.preference import LARGEST_VALUE, LONGEST_KEY, MOST_KEYS
 from sessions_app.pool import identity_pool
 from tests.conftest import wire_for
+from tests.sessions_app.test_guests import GuestWire
 from tests.wire import Wire
 
 
@@ -108,3 +109,15 @@ async def test_a_value_keeps_its_text(wire: Wire, text: str) -> None:
     answer = await wire.call("manage-preferences", {"action": "get", "key": "k"})
     kept = answer.result["structuredContent"]["preferences"]["k"]
     assert json.dumps(kept) == json.dumps(json.loads(text))
+
+
+async def test_a_tool_may_ask_for_its_caller_s_preferences(wire: Wire, alice: User, bob: User) -> None:
+    for user, drink in ((alice, "tea"), (bob, "coffee")):
+        await Preference.objects.acreate(user=user, key="drink", value=drink)
+    assert (await wire.call("preferred")).result["structuredContent"] == {
+        "drink": "tea",
+        "known": ["drink"],
+        "many": 1,
+    }
+    guest = await GuestWire(None).call("preferred")
+    assert guest.result["structuredContent"] == {"drink": "water", "known": [], "many": 0}

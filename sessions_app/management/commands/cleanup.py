@@ -4,6 +4,7 @@ import time
 from argparse import ArgumentTypeError
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -49,7 +50,7 @@ class Command(BaseCommand):
         is_done = True
         for chore in chores:
             try:
-                count = chore.count() if dry_run else chore.run()
+                count = chore.count() if dry_run else chore.run(partial(self.show_progress, chore.name))
             except DatabaseFailure as failure:
                 logger.error("Cleaning up stopped at %s: %s", chore.name, failure)  # noqa: TRY400
                 close_old_connections()
@@ -57,6 +58,12 @@ class Command(BaseCommand):
             else:
                 self.stdout.write(f"{chore.name}: {count}")
         return is_done
+
+    def show_progress(self, name: str, done: int) -> None:
+        """For whoever watches: over itself, until the count takes its place."""
+        if self.stdout.isatty():
+            self.stdout.write(f"{name}: {done} …\r", ending="")
+            self.stdout.flush()
 
 
 def interval(text: str) -> timedelta:
