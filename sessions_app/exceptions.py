@@ -77,7 +77,8 @@ class RateLimited(Refused):
     def __init__(self, bucket: Bucket, retry_after: float) -> None:
         name, limit, seconds = bucket.limit.name, bucket.limit, ceil(retry_after)
         super().__init__(
-            "Rate limit exceeded. Remaining requests: 0. Please try again later.",
+            "Rate limit exceeded. Remaining requests: 0. Please try again later."
+            f" ({name}: {limit.rate}; one more in {seconds} s)",
             data={"limit": name, "rate": limit.rate, "remaining": 0, "retryAfterMs": ceil(retry_after * 1000)},
             # draft-ietf-httpapi-ratelimit-headers-10
             headers=[

@@ -2,17 +2,19 @@
 
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 import uvicorn
 from asgiref.sync import SyncToAsync
+from django.apps import apps
 from django.contrib.auth.models import Group
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test.utils import setup_databases, teardown_databases
 
 from sessions_app.callers import callers
-from sessions_app.models import ApiKey, RevokedToken, Session, User
+from sessions_app.models import ApiKey, User
 from sessions_app.permissions import ADMINISTRATORS, EVERYONE, MEMBERS
 from sessions_app.pool import POOLS, identity_pool
 from sessions_app.state import state
@@ -22,7 +24,6 @@ from sessions_app.transport.asking import waiting
 from sessions_app.transport.ends import ends
 from tests.services import FIND, is_required
 from tests.wire import Wire
-from tools_app.models import ToolCall, ToolPolicy
 from tools_app.policies import policies
 from tools_app.recorder import recorder
 
@@ -91,22 +92,36 @@ def db_for_threads(grants_that_ship: Grants, django_db_blocker: Any) -> Iterator
     """
     with django_db_blocker.unblock():
         yield
-        User.objects.all().delete()
-        Session.objects.all().delete()  # guests'
-        ToolCall.objects.all().delete()
-        ToolPolicy.objects.all().delete()
-        RevokedToken.objects.all().delete()
+        with transaction.atomic():
+            clean_up(grants_that_ship)
+
+
+OWN_APPS = ("sessions_app", "tools_app", "admin")
+
+
+@cache
+def own_tables() -> list[str]:
+    models = apps.get_models(include_auto_created=True)
+    return [model._meta.db_table for model in models if model._meta.app_label in OWN_APPS]
+
+
+def clean_up(grants_that_ship: Grants) -> None:
+    """In plain SQL: the ORM would look for all that hangs on each user, which took a fifth of the suite's time."""
+    with connection.cursor() as cursor:
+        for table in own_tables():
+            cursor.execute(f'DELETE FROM "{table}"')
+    if read_grants() != grants_that_ship:
         Group.objects.exclude(name__in=EVERYONE).delete()
-        if read_grants() != grants_that_ship:
-            for name, permissions in grants_that_ship.items():
-                Group.objects.get(name=name).permissions.set(permissions)
+        for name, permissions in grants_that_ship.items():
+            Group.objects.get(name=name).permissions.set(permissions)
 
 
 def read_grants() -> Grants:
-    return {
-        group.name: sorted(permission.pk for permission in group.permissions.all())
-        for group in Group.objects.prefetch_related("permissions")
-    }
+    grants: Grants = {name: [] for name in Group.objects.values_list("name", flat=True)}
+    rows = Group.permissions.through.objects.order_by("permission_id")
+    for name, permission in rows.values_list("group__name", "permission_id"):
+        grants[name].append(permission)
+    return grants
 
 
 @pytest.fixture

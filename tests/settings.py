@@ -17,9 +17,14 @@ INSTALLED_APPS = [*INSTALLED_APPS, "tests.shop"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Two runs at once must not drop each other's.
 TEST_DATABASE = f"test_concierge_{os.getpid()}"
+# No test cuts the power, so none has to wait until its rows are on the disk.
+OPTIONS = DATABASES["default"]["OPTIONS"]
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, because pool threads cannot share a database in memory.
     TEST_DATABASE = str(CONFIG.data_dir / f"{TEST_DATABASE}.sqlite3")
+    OPTIONS["init_command"] = OPTIONS["init_command"].replace("synchronous=FULL", "synchronous=OFF")
+else:
+    OPTIONS["options"] += " -c synchronous_commit=off"
 DATABASES["default"]["TEST"] = {"NAME": TEST_DATABASE}
 # Quiet: what is logged is for caplog, which listens at the root.
 LOGGING = {"version": 1, "disable_existing_loggers": False}  # noqa: F811

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from sessions_app.api.authentication import principal_of
 from sessions_app.api.paging import Pages
-from sessions_app.api.throttle import buckets_of
+from sessions_app.api.throttle import LookThrottle, buckets_of
 from sessions_app.api.view import PAGED, ApiView
 from sessions_app.limits import Bucket
 from sessions_app.principal import Principal
@@ -55,6 +55,7 @@ class UsageView(ApiView):
     queries = PAGED
     paged_by = ("-hour", "name")
     pagination_class = Pages
+    throttle_classes = (LookThrottle,)
 
     @extend_schema(responses=UsageSerializer, parameters=Pages.PARAMETERS)
     def get(self, request: Request) -> Response:

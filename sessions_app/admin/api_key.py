@@ -71,7 +71,7 @@ class ApiKeyForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs o
 def scope_choices(already: list[str] | None) -> list[tuple[str, str]]:
     """The capabilities' permissions by their readable names, and any other that the key has already."""
     rows = Permission.objects.filter(content_type__app_label="tools_app").exclude(
-        codename__in=[f"{action}_toolcall" for action in ("add", "change", "delete", "view", "export")]
+        codename__regex="^(add|change|delete|view|export)_tool(call|policy)$"
     )
     choices = [(f"tools_app.{row.codename}", row.name) for row in rows.order_by("name")]
     listed = {value for value, _ in choices}
@@ -81,15 +81,15 @@ def scope_choices(already: list[str] | None) -> list[tuple[str, str]]:
 @admin.register(ApiKey)
 class ApiKeyAdmin(CredentialAdmin):
     form = ApiKeyForm
-    list_display = ("name", "shown_prefix", "user", "status", "last_used_at", "expires_at", "narrowed")
+    list_display = ("name", "shown_prefix", "user", "status", "last_used_at", "expires_at", "rate", "narrowed")
     search_fields = ("name", "public_id", "user__username")
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         if not is_saved(obj):
-            return ("user", "name", "scopes", "expires_at")
+            return ("user", "name", "scopes", "rate", "expires_at")
         scopes = "scopes" if self.has_change_permission(request, obj) else "narrowed"
         known = ("created_at", "last_used_at", "revoked_at", "revoked_reason")
-        return ("user", "name", "shown_prefix", "status", scopes, "expires_at", *known)
+        return ("user", "name", "shown_prefix", "status", scopes, "rate", "expires_at", *known)
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         shown = (

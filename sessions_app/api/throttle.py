@@ -22,6 +22,14 @@ class ApiThrottle(BaseThrottle):
         return True
 
 
+class LookThrottle(BaseThrottle):
+    """For what tells how far limits are used up: it has to answer then, too."""
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        refuse(state.take(buckets_of(request)[-1:]))
+        return True
+
+
 def buckets_of(request: Request) -> Sequence[Bucket]:
     """Of whoever has not signed in: his address's."""
     if isinstance(request.auth, Principal):

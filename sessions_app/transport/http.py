@@ -18,7 +18,7 @@ from sessions_app.addresses import network_of, peer_address
 from sessions_app.admission import admit, new_operation
 from sessions_app.callers import Presented
 from sessions_app.credentials import presented
-from sessions_app.exceptions import Refused, Unauthenticated
+from sessions_app.exceptions import RateLimited, Refused, Unauthenticated
 from sessions_app.limits import GUEST_MESSAGES, MESSAGES, Bucket
 from sessions_app.principal import Principal
 from sessions_app.sign_in_log import note_refused
@@ -122,5 +122,9 @@ def unavailable() -> Refused:
 def note(refusal: Refused, scope: Mapping[str, Any]) -> None:
     if isinstance(refusal, Unauthenticated):
         note_refused(refusal, peer_address(scope), (name.decode("latin-1") for name, _ in scope["headers"]))
+    elif isinstance(refusal, RateLimited):
+        limit = refusal.bucket.limit
+        used_up = (limit.name, limit.rate, refusal.bucket.owner)
+        logger.warning("Refused a request from %s: limit %s (%s) of %s is used up", peer_address(scope), *used_up)
     else:
         logger.info("Refused a request from %s: %s", peer_address(scope), refusal.message)

@@ -252,3 +252,13 @@ def test_an_action_without_a_selection_changes_nothing(room: ControlRoom, alice:
     assert room.post(list_of(model), action="invented", _selected_action=["x"]).status_code in (200, 302)
     key.refresh_from_db()
     assert key.is_valid
+
+
+def test_a_key_s_rate_is_set_and_shown(room: ControlRoom, alice: User) -> None:
+    assert 'name="rate"' in room.read(form_for(ApiKey))
+    key, _ = ApiKey.mint(alice, "slow", rate="100/h")
+    assert "100/h" in room.read(list_of(ApiKey))
+    room.save(key, rate="5/m")
+    key.refresh_from_db()
+    assert key.rate == "5/m"
+    assert "write 100/h" in room.save(key, rate="often").text
