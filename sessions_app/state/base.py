@@ -8,8 +8,11 @@ from sessions_app.limits import Bucket
 
 Epoch = tuple[str, str] | None
 """Everybody's and the caller's own. None while it cannot be told: what was read within the last second counts."""
-LEASE = 60.0
-"""Seconds that an operation counts as running. Whoever runs it renews that; who was killed does not."""
+LEASE = 10.0
+"""Seconds that an operation counts as running. Whoever runs it renews that; who was killed does not.
+
+Short, or workers that are killed again and again would fill their callers' places with calls that are no more.
+"""
 
 
 class Operation(NamedTuple):

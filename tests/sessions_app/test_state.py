@@ -8,6 +8,7 @@ import pytest
 
 from sessions_app.limits import MOST_AT_ONCE, Bucket, Limit
 from sessions_app.state import Operation, State, Ticket
+from sessions_app.state.base import LEASE
 from sessions_app.state.memory import FEW, MemoryState
 from sessions_app.state.redis import RedisState
 from tests.services import own_redis
@@ -200,10 +201,10 @@ async def test_what_nobody_renews_frees_its_place() -> None:
     state = MemoryState(lambda: now[0])
     for number in range(3):
         await state.admit(running(number, most=3))
-    now[0] = 50
+    now[0] = LEASE - 1
     state.renew([running(0)])
     assert (await state.admit(running(3, most=3))).is_crowded
-    now[0] = 60
+    now[0] = LEASE
     assert [operation.id for operation in await state.operations(ALICE)] == ["0"]
     assert not (await state.admit(running(3, most=3))).is_crowded
 
