@@ -23,7 +23,7 @@ class RevokeForm(ActionForm):
         required=False,
         max_length=LONGEST_TYPED,
         label="Reason:",
-        widget=forms.TextInput(attrs={"placeholder": "for revoking", "size": 30, "maxlength": LONGEST_TYPED}),
+        widget=forms.TextInput(attrs={"placeholder": "for revoking", "size": 12, "maxlength": LONGEST_TYPED}),
     )
 
 

@@ -11,7 +11,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.settings import api_settings
 
 from sessions_app.api.authentication import BrowserAuthentication, CredentialAuthentication
-from sessions_app.api.throttle import ApiThrottle
+from sessions_app.api.throttle import ApiThrottle, LookThrottle
 from sessions_app.api.view import ApiView
 from sessions_app.models import User
 from tests.conftest import key_for
@@ -60,7 +60,7 @@ def test_there_are_as_many_routes_as_there_should_be() -> None:
 def test_each_is_a_view_of_ours_with_a_policy(path: str) -> None:
     view: Any = ROUTES[path].view_class() if hasattr(ROUTES[path], "view_class") else ROUTES[path].cls()
     assert isinstance(view, ApiView)
-    assert view.throttle_classes == [ApiThrottle]
+    assert list(view.throttle_classes) == [LookThrottle if path == "usage/" else ApiThrottle]
     is_public = AllowAny in view.permission_classes
     kinds = [] if is_public else [CredentialAuthentication, BrowserAuthentication]
     assert list(view.authentication_classes) == kinds
