@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any, Self
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 from sessions_app import authority
@@ -13,48 +13,49 @@ from sessions_app.principal import Principal
 from sessions_app.sign_in_log import note_opening
 from sessions_app.transport.bus import SessionChanged, bus
 
+from .session_lifetime import HTTP, WEBSOCKET, deserted, end_of_life, lasting, longest_silence
 from .user import User
 
 FIRST_STATELESS_VERSION = "2026-07-28"
 ACTIVITY_IS_NOTED_EVERY = timedelta(minutes=1)
-IDLE_LIFETIME, LIFETIME = timedelta(hours=24), timedelta(days=30)
-"""How long a session is kept for a client that sends nothing and holds no stream open; and however busy it is."""
 MOST_OF_ONE, MOST_IN_ALL = 200, 20_000
 """Live sessions of one user and credential: the next ends the quietest. Of everybody: then none is opened."""
 GUESTS_SHARE, GUEST_LIFETIME = 4, timedelta(hours=1)
 """Guests have one part of so many in what everybody may have, and not for long: they never shut out others."""
 MOST_SUBSCRIPTIONS = 1000
 """Resources that one client may be subscribed to."""
+SERVER_GONE = "the server that held its socket is gone"
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
     def live(self) -> Self:
-        now = timezone.now()
-        return self.filter(ended_at=None, expires_at__gt=now, last_activity_at__gt=now - IDLE_LIFETIME)
+        return self.filter(lasting(timezone.now()), ended_at=None)
 
     def expired(self) -> Self:
         """Over by the clock, though nobody has said so yet."""
-        now = timezone.now()
-        is_over = Q(expires_at__lte=now) | Q(last_activity_at__lte=now - IDLE_LIFETIME)
-        return self.filter(is_over, ended_at=None)
+        return self.filter(~lasting(timezone.now()), ended_at=None)
 
     def over(self, since: datetime | None = None) -> Self:
         """Ended, whether somebody said so or only the clock: by now, or already at `since`."""
         moment = since or timezone.now()
         is_open = Q(ended_at=None) | Q(ended_at__gt=moment)
-        return self.exclude(is_open, expires_at__gt=moment, last_activity_at__gt=moment - IDLE_LIFETIME)
+        return self.exclude(is_open, lasting(moment))
 
     def of(self, principal: Principal) -> Self:
         """Those of this user *and* this credential: another key of his must not see their state."""
         return self.filter(user_id=principal.account, credential=principal.credential)
 
     def stateless(self) -> Self:
-        """Those of the era without a handshake, which are found by who calls, not by an id."""
-        return self.filter(protocol_version__gte=FIRST_STATELESS_VERSION)
+        """Those over HTTP of the era without a handshake, which are found by who calls, not by an id."""
+        return self.filter(transport=HTTP, protocol_version__gte=FIRST_STATELESS_VERSION)
 
     def durable(self) -> Self:
-        """Those that began with a handshake, which are found by their public id."""
-        return self.filter(protocol_version__lt=FIRST_STATELESS_VERSION)
+        """Those over HTTP that began with a handshake, which are found by their public id."""
+        return self.filter(transport=HTTP, protocol_version__lt=FIRST_STATELESS_VERSION)
+
+    def of_sockets(self) -> Self:
+        """Those of either era that last as long as a socket. Nothing finds them but that socket."""
+        return self.filter(transport=WEBSOCKET)
 
     def continued(self, principal: Principal, *, client_name: str, transport: str) -> "Session | None":
         """The live session of this caller and client. One read."""
@@ -116,7 +117,8 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
     def expire(self) -> int:
         """Say of those that expired that they have ended. Nobody need be told: every process has a clock."""
-        return self.expired().update(ended_at=timezone.now(), end_reason="expired")
+        reason = Case(When(deserted(), then=Value(SERVER_GONE)), default=Value("expired"))
+        return self.expired().update(ended_at=timezone.now(), end_reason=reason)
 
     def end(self, reason: str) -> int:
         """End the live ones and tell the processes that hold their streams and calls."""
@@ -129,10 +131,6 @@ class SessionQuerySet(models.QuerySet["Session"]):
             for pk in ending:
                 transaction.on_commit(partial(bus.publish, SessionChanged(pk)))
         return ended
-
-
-def end_of_life() -> datetime:
-    return timezone.now() + LIFETIME
 
 
 def new_public_id() -> str:
@@ -149,7 +147,7 @@ class Session(models.Model):
     label = models.CharField(max_length=150, help_text="What the caller goes by, such as the key's name.")
     client_name = models.CharField(max_length=200, blank=True)
     client_version = models.CharField(max_length=100, blank=True)
-    transport = models.CharField(max_length=20, choices=[("http", "HTTP"), ("websocket", "WebSocket")])
+    transport = models.CharField(max_length=20, choices=[(HTTP, "HTTP"), (WEBSOCKET, "WebSocket")])
     protocol_version = models.CharField(max_length=20)
     ip = models.GenericIPAddressField("IP address", null=True, blank=True)
     user_agent = models.CharField(max_length=300, blank=True)
@@ -182,8 +180,8 @@ class Session(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["user", "credential", "client_name", "transport"],
-                condition=Q(ended_at=None, protocol_version__gte=FIRST_STATELESS_VERSION),
+                fields=["user", "credential", "client_name"],
+                condition=Q(ended_at=None, protocol_version__gte=FIRST_STATELESS_VERSION, transport=HTTP),
                 name="one_live_stateless_session",
             )
         ]
@@ -193,7 +191,7 @@ class Session(models.Model):
 
     @property
     def is_live(self) -> bool:
-        since = timezone.now() - IDLE_LIFETIME
+        since = timezone.now() - longest_silence(self.transport)
         return self.ended_at is None and self.expires_at > timezone.now() and self.last_activity_at > since
 
     @property

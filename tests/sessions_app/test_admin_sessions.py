@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from sessions_app.models import Session, User
-from sessions_app.models.session import IDLE_LIFETIME
+from sessions_app.models.session_lifetime import IDLE_LIFETIME
 from sessions_app.pool import identity_pool
 from tests.control_room import ControlRoom, history_of, list_of, make_superuser, page_of
 from tests.sessions_app.conftest import row_of

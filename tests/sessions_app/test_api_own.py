@@ -13,7 +13,7 @@ from sessions_app.exceptions import Unauthenticated
 from sessions_app.jwt import own
 from sessions_app.models import ApiKey, Preference, Session, SessionToken, TokenFamily, User
 from sessions_app.models.preference import LARGEST_VALUE, LONGEST_KEY
-from sessions_app.models.session import IDLE_LIFETIME
+from sessions_app.models.session_lifetime import IDLE_LIFETIME
 from tests.conftest import key_for
 from tests.rest import Rest, browser
 from tests.sessions_app.endpoints import ECHO, session_of

@@ -38,7 +38,7 @@ from sessions_app.models import (
     TokenFamily,
     User,
 )
-from sessions_app.models.session import IDLE_LIFETIME, LIFETIME
+from sessions_app.models.session_lifetime import IDLE_LIFETIME, LIFETIME
 from tests.conftest import key_for
 from tools_app.models import ToolCall
 

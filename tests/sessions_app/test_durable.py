@@ -13,7 +13,7 @@ from project import asgi
 from sessions_app import limits
 from sessions_app.callers import callers
 from sessions_app.models import ApiKey, ServerRequest, Session, User
-from sessions_app.models.session import IDLE_LIFETIME
+from sessions_app.models.session_lifetime import IDLE_LIFETIME
 from sessions_app.pool import background_pool, identity_pool
 from sessions_app.transport import exchange, presence
 from sessions_app.transport.bus import bus
@@ -116,7 +116,7 @@ async def test_a_session_that_is_cached_is_cut_off_by_the_clock_too(
     durable: Durable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert (await durable.ask("ping")).status == 200
-    monkeypatch.setattr("sessions_app.models.session.IDLE_LIFETIME", timedelta(0))
+    monkeypatch.setattr("sessions_app.models.session_lifetime.IDLE_LIFETIME", timedelta(0))
     assert (await durable.ask("ping")).error == NOT_FOUND
 
 

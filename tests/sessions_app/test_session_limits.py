@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from sessions_app.models import Session, User
 from sessions_app.models import session as session_module
-from sessions_app.models.session import ACTIVITY_IS_NOTED_EVERY, IDLE_LIFETIME
+from sessions_app.models.session import ACTIVITY_IS_NOTED_EVERY
+from sessions_app.models.session_lifetime import IDLE_LIFETIME
 from sessions_app.pool import background_pool
 from sessions_app.transport import presence
 from sessions_app.transport.ends import ends
