@@ -2,6 +2,7 @@
 
 /mcp        McpHttpConsumer    MCP over HTTP
 /mcp/guest  McpHttpConsumer    the same for callers without a credential, if there are to be any
+/ws/mcp     McpWebSocketConsumer    MCP over WebSocket
 /api/…      ApiEdge            the REST API: guarded as /mcp is, then Django's
 the rest    Django             admin, health
 """
@@ -28,6 +29,8 @@ from sessions_app.transport.bus import bus
 from sessions_app.transport.ends import ends
 from sessions_app.transport.guard import Guard
 from sessions_app.transport.http import McpHttpConsumer
+from sessions_app.transport.sockets import sockets
+from sessions_app.transport.websocket import McpWebSocketConsumer
 from tools_app.recorder import recorder
 from tools_app.registry import registry
 from tools_app.server import McpServer
@@ -40,7 +43,9 @@ guard = Guard(settings.CONFIG.origin)
 api = ApiEdge(django, guard)
 mcp = McpHttpConsumer.as_asgi(server=server, guard=guard)
 mcp_for_guests = McpHttpConsumer.as_asgi(server=server, guard=guard, present=guest.presented)
+mcp_over_websocket = McpWebSocketConsumer.as_asgi(server=server, guard=guard)
 ROUTES = {"/mcp": mcp, "/mcp/": mcp}
+SOCKETS = {"/ws/mcp": mcp_over_websocket, "/ws/mcp/": mcp_over_websocket}
 if settings.CONFIG.guests:
     ROUTES |= {"/mcp/guest": mcp_for_guests, "/mcp/guest/": mcp_for_guests}
 
@@ -52,11 +57,15 @@ async def application(scope: Any, receive: Receive, send: Send) -> None:
         case "lifespan":
             await lifespan(receive, send)
         case "websocket":
-            await send({"type": "websocket.close", "code": 1008})  # before accept: an HTTP 403
+            await SOCKETS.get(scope["path"], nowhere)(scope, receive, send)
 
 
 def route(path: str) -> Any:
-    return ROUTES.get(path) or (api if path.startswith("/api/") else django)
+    return ROUTES.get(path) or SOCKETS.get(path) or (api if path.startswith("/api/") else django)
+
+
+async def nowhere(scope: Any, receive: Receive, send: Send) -> None:
+    await send({"type": "websocket.close"})  # before it was accepted: an HTTP 403
 
 
 async def lifespan(receive: Receive, send: Send) -> None:
@@ -73,8 +82,9 @@ async def lifespan(receive: Receive, send: Send) -> None:
 
 
 def end_streams() -> None:
-    """Let every open subscription end with its result, as a shutdown begins."""
+    """Let every open subscription end with its result, and every socket when it is idle, as a shutdown begins."""
     ends.close()
+    sockets.close()
     waiting.close()
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Call:
     principal: Principal
     session: "Session"
-    headers: Mapping[str, str]
-    """By lower-case name."""
+    headers: Mapping[str, str] | None
+    """Of this very request, by lower-case name; None on a wire where only the connection had any."""
     exchange: "Exchange"
     ticket: Ticket
     """What it was let in by, and counts as running by."""

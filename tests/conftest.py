@@ -22,6 +22,7 @@ from sessions_app.state.memory import MemoryState
 from sessions_app.transport import presence
 from sessions_app.transport.asking import waiting
 from sessions_app.transport.ends import ends
+from sessions_app.transport.sockets import sockets
 from tests.services import FIND, is_required
 from tests.wire import Wire
 from tools_app.policies import policies
@@ -75,6 +76,7 @@ def nobody_remembered() -> Iterator[None]:
     assert isinstance(state, MemoryState)
     state.clear()
     ends.reopen()
+    sockets.reopen()
     waiting.reopen()
 
 

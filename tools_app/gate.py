@@ -58,7 +58,7 @@ class Gate:
 
         Only for a tool that the caller may see: a mismatch must not tell that a hidden one exists.
         """
-        if tool.has_header_arguments:
+        if tool.has_header_arguments and call.headers is not None:
             rejection = validate_mcp_param_headers(tool.function.input_schema, arguments, call.headers)
             if isinstance(rejection, InboundLadderRejection):
                 self._refused(call, tool.kind, tool.name, arguments)

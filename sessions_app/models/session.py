@@ -57,32 +57,25 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Those of either era that last as long as a socket. Nothing finds them but that socket."""
         return self.filter(transport=WEBSOCKET)
 
-    def continued(self, principal: Principal, *, client_name: str, transport: str) -> "Session | None":
-        """The live session of this caller and client. One read."""
-        found = self.live().stateless().of(principal).filter(client_name=client_name, transport=transport)
-        return found.first()
+    def continued(self, principal: Principal, *, client_name: str) -> "Session | None":
+        """The live session of this caller and client over HTTP. One read."""
+        return self.live().stateless().of(principal).filter(client_name=client_name).first()
 
     def continue_or_open(
-        self,
-        principal: Principal,
-        *,
-        client_name: str,
-        transport: str,
-        protocol_version: str,
-        **details: str | None,
+        self, principal: Principal, *, client_name: str, protocol_version: str, **details: str | None
     ) -> "Session":
         """The live session of this caller and client, or a new one. `details` are noted when it opens.
 
         Concurrent first calls meet in one row: a unique constraint sees to it.
         """
-        mine = self.stateless().of(principal).filter(client_name=client_name, transport=transport)
+        mine = self.stateless().of(principal).filter(client_name=client_name)
         with transaction.atomic():
             mine.expire()
             if not mine.live().exists():
                 self.make_room_for(principal)
             session, is_new = mine.filter(ended_at=None).get_or_create(
                 user_id=principal.user_id, credential=principal.credential, client_name=client_name,
-                transport=transport,
+                transport=HTTP,
                 defaults={"label": principal.label, "protocol_version": protocol_version, **details},
             )  # fmt: skip
             if is_new:
@@ -119,6 +112,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Say of those that expired that they have ended. Nobody need be told: every process has a clock."""
         reason = Case(When(deserted(), then=Value(SERVER_GONE)), default=Value("expired"))
         return self.expired().update(ended_at=timezone.now(), end_reason=reason)
+
+    def close(self, reason: str) -> int:
+        """Say that these have ended, where nobody need be told: what they belonged to is gone already."""
+        return self.filter(ended_at=None).update(ended_at=timezone.now(), end_reason=reason)
 
     def end(self, reason: str) -> int:
         """End the live ones and tell the processes that hold their streams and calls."""

@@ -9,7 +9,6 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.subscriptions import ResourceUpdated, event_from_wire
-from mcp.shared.transport_context import TransportContext
 from mcp_types import (
     INTERNAL_ERROR,
     MISSING_REQUIRED_CLIENT_CAPABILITY,
@@ -29,14 +28,12 @@ from .asking import Stopping, question, reply_to
 from .bus import SessionListChanged, bus
 from .ends import ends
 from .exchange import Exchange
-from .response import event
 
 LOG_LEVELS = get_args(LoggingLevel)
 """From debug to emergency."""
 LEAST_LOGGED = "info"
 """For a client that did not say."""
 STOPPING = "The server stops, and cannot wait for a reply; call again"
-TRANSPORT = TransportContext(kind="streamable-http", can_send_request=True)
 NEEDED = {"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}
 """The capability with which a client says that it answers; others are not asked, for they might never do so."""
 
@@ -51,19 +48,18 @@ class Conversation(Exchange):
     it would cost a write for each event, for a client that can as well call again.
     """
 
-    transport = TRANSPORT
-
     def __init__(self, *args: Any, session: Session, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._session = session
+        self.session = session
+        """As it is now: what its client wants logged may have changed since it began."""
 
     @property
     def session_id(self) -> int:
-        return self._session.pk
+        return self.session.pk
 
     @property
     def can_send_request(self) -> bool:  # type: ignore[override]
-        return self._accepts_stream and self._is_read and not self._is_over
+        return self.can_tell
 
     def lose_reader(self) -> None:
         self._is_read = False
@@ -73,7 +69,7 @@ class Conversation(Exchange):
             await super().notify(method, params, opts)
 
     def _is_wanted(self, level: str) -> bool:
-        return LOG_LEVELS.index(level) >= LOG_LEVELS.index(self._session.log_level or LEAST_LOGGED)
+        return LOG_LEVELS.index(level) >= LOG_LEVELS.index(self.session.log_level or LEAST_LOGGED)
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
@@ -87,7 +83,7 @@ class Conversation(Exchange):
         self._require_capability(method, params or {})
         seconds = min((opts or {}).get("timeout", float("inf")), LIFETIME.total_seconds())
         try:
-            async with question(self._session, method) as request:
+            async with question(self.session, method) as request:
                 reply = await self._put(request, params, seconds)
         except TooManyQuestions as error:
             raise MCPError(INTERNAL_ERROR, str(error)) from None
@@ -106,7 +102,7 @@ class Conversation(Exchange):
             message["params"] = params
         limit = time_of_call.get()
         with limit.paused() if limit is not None else nullcontext():
-            await self._write_event(event(strict_json.dumps(message)))
+            await self.tell(strict_json.dumps(message))
             reply = await self._reply(request, seconds)
             await ends.check(self, self.session_id)
             return reply
@@ -115,7 +111,7 @@ class Conversation(Exchange):
         """What the client replied, if it is what MCP lets it reply. Of what it was not, nothing is repeated."""
         with suppress(KeyError):  # a method of an extension has a form of its own
             try:
-                validate_client_result(method, self._session.protocol_version, result)
+                validate_client_result(method, self.session.protocol_version, result)
             except ValidationError:
                 raise ToolError(f"The client's reply to {method} is malformed.") from None
         return result
@@ -123,7 +119,7 @@ class Conversation(Exchange):
     def _require_capability(self, method: str, params: Mapping[str, Any]) -> None:
         if (needed := NEEDED.get(method)) is None:
             return
-        declared = orjson.loads(self._session.capabilities).get(needed)
+        declared = orjson.loads(self.session.capabilities).get(needed)
         mode: dict[str, Any] = {params.get("mode", "form"): {}} if needed == "elicitation" else {}
         # An empty `elicitation` is from before there were modes, and means forms.
         if declared is None or not mode.keys() <= (declared or FORMS).keys():

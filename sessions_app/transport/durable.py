@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from functools import partial
 
 from mcp.shared.subscriptions import PromptsListChanged, ResourcesListChanged, ServerEvent, ToolsListChanged
-from mcp_types import INVALID_PARAMS
 
 from sessions_app.exceptions import Refused, SessionNotFound
 from sessions_app.models import ServerRequest, Session
@@ -21,13 +20,13 @@ from .conversation import Conversation
 from .ends import ends
 from .envelope import check_version
 from .exchange import Exchange
-from .guard import accepts
+from .http_carrier import HttpCarrier
 from .jsonrpc import Message, Reply, request_digest
 from .kernel import HostedServer, answer
 from .listener import Listener
 from .presence import session_by_id
 from .request import Request
-from .response import event_of, respond
+from .response import event_of
 
 SESSION_ID_HEADER = "mcp-session-id"
 ALL_200: Mapping[int, int] = {}
@@ -36,7 +35,7 @@ RECONNECT_AFTER = b"retry: 1000\r\n\r\n"
 LISTS: frozenset[ServerEvent] = frozenset({ToolsListChanged(), PromptsListChanged(), ResourcesListChanged()})
 
 
-async def serve(server: HostedServer, request: Request) -> None:
+async def serve(server: HostedServer, request: Request[HttpCarrier]) -> None:
     """Raises: Refused."""
     message = request.message
     if isinstance(message, Message) and message.method == "initialize" and message.id is not None:
@@ -54,7 +53,7 @@ async def serve(server: HostedServer, request: Request) -> None:
         await call(server, request, session, message)
 
 
-async def session_of(request: Request) -> Session:
+async def session_of(request: Request[HttpCarrier]) -> Session:
     """Raises: Refused (400), SessionNotFound."""
     public_id = request.headers.get(SESSION_ID_HEADER)
     if public_id is None:
@@ -62,31 +61,27 @@ async def session_of(request: Request) -> Session:
     return await session_by_id(public_id, request)
 
 
-async def call(server: HostedServer, request: Request, session: Session, message: Message) -> None:
-    exchange = Conversation(
-        request.receive,
-        request.send,
-        message.request_id,
-        progress_token=message.progress_token,
-        accepts_stream=accepts(request.headers, "text/event-stream"),
-        session=session,
-    )
+async def call(server: HostedServer, request: Request[HttpCarrier], session: Session, message: Message) -> None:
+    token = message.progress_token
+    exchange = Conversation(request.carrier, message.request_id, progress_token=token, session=session)
     current = request.call(session, exchange)
     connect = partial(handshake.restore, session, exchange)
     await answer(server, current, message, connect, ALL_200)
 
 
-async def take_notification(request: Request, session: Session, message: Message) -> None:
+async def take_notification(request: Request[HttpCarrier], session: Session, message: Message) -> None:
     if message.method == "notifications/cancelled":
-        cancelled = (message.params or {}).get("requestId")
-        if not isinstance(cancelled, str | int) or isinstance(cancelled, bool):
-            raise Refused("requestId must be a string or an integer.", code=INVALID_PARAMS)
-        bus.publish(RequestCancelled(session.pk, request_digest(cancelled)))
-    await respond(request.send, 202, None)
+        bus.publish(RequestCancelled(session.pk, request_digest(message.cancelled_id)))
+    await request.carrier.respond(202, None)
 
 
-async def take_reply(request: Request, session: Session, reply: Reply) -> None:
-    """Committed first; then the call that waits is woken, wherever it waits, and the client gets its 202."""
+async def take_reply(request: Request[HttpCarrier], session: Session, reply: Reply) -> None:
+    await commit_reply(session, reply)
+    await request.carrier.respond(202, None)
+
+
+async def commit_reply(session: Session, reply: Reply) -> None:
+    """Committed first; then the call that waits is woken, wherever it waits. Raises: Refused."""
     known = ServerRequest.objects.filter(session=session, request_id=reply.id)
     asked = None
     if await identity_pool.run(known.exists):  # what is invented costs no write, and nobody waits behind it
@@ -94,32 +89,37 @@ async def take_reply(request: Request, session: Session, reply: Reply) -> None:
     if asked is None:
         raise Refused("No request of that id waits for a reply.")
     bus.publish(ReplyArrived(asked.pk))
-    await respond(request.send, 202, None)
 
 
-async def end(server: HostedServer, request: Request, session: Session) -> None:
+async def end(server: HostedServer, request: Request[HttpCarrier], session: Session) -> None:
     """DELETE: the client is done. Its streams and calls in flight end, in every process."""
     if not await background_pool.run(lambda: session.end("by the client")):
         raise SessionNotFound
-    await respond(request.send, 204, None)
+    await request.carrier.respond(204, None)
 
 
-async def listen(server: HostedServer, request: Request, session: Session) -> None:
+async def listen(server: HostedServer, request: Request[HttpCarrier], session: Session) -> None:
     """GET: the stream for what no request asked for. The newest one of a session wins."""
     # Its name is its request's id, too: none that the client could cancel by chance.
     stream = secrets.token_hex(8)
-    exchange = Exchange(request.receive, request.send, stream, progress_token=None, accepts_stream=True)
+    exchange = Exchange(request.carrier, stream)
     current = request.call(session, exchange)
     listener = Listener(server, current, LISTS, frozenset())
     with ends.call(current), ends.listener(listener):
         if not await background_pool.run(lambda: session.hold_stream(stream)):
             raise SessionNotFound
         listener.stream = stream  # from here on, another name in the row is a newer one
-        await exchange.serve(tell(exchange, listener))
+        listener.is_of_session = True
+        await exchange.serve(stream_to(request.carrier, exchange, listener))
+
+
+async def stream_to(carrier: HttpCarrier, exchange: Exchange, listener: Listener) -> None:
+    await exchange.deliver(carrier.begin(RECONNECT_AFTER))
+    await tell(exchange, listener)
+    await exchange.finish()
 
 
 async def tell(exchange: Exchange, listener: Listener) -> None:
-    await exchange.begin(RECONNECT_AFTER)
+    """Pass on what it hears."""
     async for event in listener.events():
         await exchange.notify(*event_of(event))
-    await exchange.finish()

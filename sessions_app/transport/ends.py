@@ -23,10 +23,11 @@ from mcp.shared.subscriptions import (
 from sessions_app import credentials
 from sessions_app.call import Call
 from sessions_app.deadline import watch
-from sessions_app.exceptions import Refused, SessionNotFound
+from sessions_app.exceptions import SessionNotFound
 from sessions_app.models import Session, Subscription
-from sessions_app.models.session import ACTIVITY_IS_NOTED_EVERY, GUESTS_SHARE
+from sessions_app.models.session import ACTIVITY_IS_NOTED_EVERY
 from sessions_app.pool import background_pool, identity_pool, sweep_pool
+from sessions_app.principal import Principal
 from sessions_app.state import state
 from sessions_app.state.base import LEASE
 
@@ -35,15 +36,11 @@ from .bus import AuthorityChanged, RequestCancelled, SessionChanged, SessionList
 from .exchange import Exchange
 from .jsonrpc import request_digest
 from .listener import Listener
+from .room import check_room_for, stopping
 from .tasks import Tasks
 
 SWEEP_EVERY = 0.5
 """Seconds."""
-MOST_LISTENERS = 5000
-"""Streams in one process."""
-MOST_LISTENERS_OF_ONE = 100
-"""Streams of one credential in one process."""
-TRY_LATER = [(b"retry-after", b"60")]
 
 
 class Ends:
@@ -87,27 +84,24 @@ class Ends:
     @contextmanager
     def listener(self, listener: Listener) -> Iterator[Listener]:
         """`listener` is told what changes inside this block. Raises: Refused when there are too many."""
-        self.admit(listener.call)
+        self.admit(listener.call.principal)
+        with self.told(listener):
+            yield listener
+
+    @contextmanager
+    def told(self, listener: Listener) -> Iterator[Listener]:
+        """The same for who was admitted by somebody else."""
         self._listeners.add(listener)
         try:
             yield listener
         finally:
             self._listeners.discard(listener)
 
-    def admit(self, call: Call) -> None:
+    def admit(self, principal: Principal) -> None:
         """Raises: Refused (503, 429)."""
         if self.is_closing:
-            raise Refused("The server is stopping.", status=503, headers=[(b"retry-after", b"1")])
-        rivals, most = self._listeners, MOST_LISTENERS
-        if call.principal.account is None:
-            rivals = {listener for listener in rivals if listener.call.principal.account is None}
-            most //= GUESTS_SHARE
-        if len(rivals) >= most:
-            raise Refused("The server has too many open streams.", status=503, headers=TRY_LATER)
-        credential = call.principal.credential
-        own = sum(listener.call.principal.credential == credential for listener in self._listeners)
-        if own >= MOST_LISTENERS_OF_ONE:
-            raise Refused("Too many open streams of this credential.", status=429, headers=TRY_LATER)
+            raise stopping()
+        check_room_for(principal, [listener.call.principal for listener in self._listeners])
 
     def close(self) -> None:
         """As a shutdown begins: every stream ends with what it still has to say, and none is opened."""
@@ -156,12 +150,12 @@ class Ends:
     async def _tell_subscribed(self) -> None:
         """Whose session subscribed is read each time: the row may have been made a moment ago, elsewhere."""
         uris, self._updated = self._updated, set()
-        if not (holders := {listener.call.session.pk for listener in self._listeners if listener.stream}):
+        if not (holders := {listener.call.session.pk for listener in self._listeners if listener.is_of_session}):
             return
         stored = Subscription.objects.filter(uri__in=uris, session_id__in=holders)
         for session_id, uri in await sweep_pool.run(lambda: list(stored.values_list("session_id", "uri"))):
             for listener in self._listeners:
-                if listener.stream and listener.call.session.pk == session_id:
+                if listener.is_of_session and listener.call.session.pk == session_id:
                     listener.tell(ResourceUpdated(uri))
 
     # --- The sweep ---

@@ -62,8 +62,11 @@ def is_stateless(headers: Mapping[str, str], message: Message | Reply | None) ->
     """
     if headers.get(MCP_PROTOCOL_VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS:
         return True
-    if not isinstance(message, Message) or message.method == "initialize":
-        return False
+    return isinstance(message, Message) and message.method != "initialize" and has_envelope(message)
+
+
+def has_envelope(message: Message) -> bool:
+    """Whether `params._meta` names a revision, as it does since 2026-07-28: half an envelope is one, too."""
     meta = (message.params or {}).get("_meta")
     return isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta
 
@@ -77,12 +80,12 @@ def check_version(headers: Mapping[str, str], negotiated: str) -> None:
         raise Refused(f"The MCP-Protocol-Version header is not {negotiated}, which was negotiated.")
 
 
-def read_client(message: Message, headers: Mapping[str, str]) -> Client:
-    """Check the headers against the body, and read who calls.
+def read_client(message: Message, headers: Mapping[str, str] | None) -> Client:
+    """Check the headers against the body, on a wire where a request has any, and read who calls.
 
     Raises: Refused with -32020 (they disagree), -32022 (a revision of another era) or -32602.
     """
-    version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
+    version = (headers or {}).get(MCP_PROTOCOL_VERSION_HEADER)
     if version is not None and version not in MODERN_PROTOCOL_VERSIONS:
         raise rejected(unsupported_protocol_version_rejection(version))
     route = classify_inbound_request(message.body, headers=headers)

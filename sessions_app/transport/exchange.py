@@ -1,7 +1,7 @@
-"""One request and its reply: JSON until something is sent before the result, then SSE.
+"""One request and its reply, on whichever wire.
 
-An `Exchange` is the SDK's `DispatchContext` for one POST: what a request means is the SDK's business,
-and how its reply travels is ours.
+An `Exchange` is the SDK's `DispatchContext` for one request: what a request means is the SDK's business,
+and how its reply travels is the carrier's.
 """
 
 import asyncio
@@ -20,39 +20,27 @@ from sessions_app.deadline import Deadline, watch
 from sessions_app.exceptions import Refused
 
 from . import strict_json
-from .response import STREAM, Receive, Send, event, hang_up, respond
+from .carrier import Carrier
 
 KEEP_ALIVE_EVERY = 15.0
-"""Seconds after which a comment keeps proxies from closing a quiet stream."""
-STILL_HERE = b": still here\r\n\r\n"
+"""Seconds after which a quiet stream gets a sign of life."""
 SLOWEST_READER = 10.0
 """Seconds that a client may leave our bytes unread before it is cut off."""
-
-TRANSPORT = TransportContext(kind="streamable-http", can_send_request=False)
+STOPPED = Refused("The server stopped before this was done.", status=503)
 
 
 class Exchange:
-    """The reply to one POST, and whether anybody still waits for it."""
+    """The reply to one request, and whether anybody still waits for it."""
 
-    transport = TRANSPORT
     can_send_request = False  # a 2026-07-28 server asks nothing of its own accord
 
     def __init__(
-        self,
-        receive: Receive,
-        send: Send,
-        request_id: RequestId,
-        *,
-        progress_token: ProgressToken | None,
-        accepts_stream: bool,
+        self, carrier: Carrier, request_id: RequestId, *, progress_token: ProgressToken | None = None
     ) -> None:
         self.request_id = request_id
         self.message_metadata: ServerMessageMetadata | None = None
-        self._receive = receive
-        self._send = send
+        self._carrier = carrier
         self._progress_token = progress_token
-        self._accepts_stream = accepts_stream
-        self._is_streaming = False
         self._is_over = False
         self._is_cut = False
         self._is_read = True
@@ -64,13 +52,12 @@ class Exchange:
 
     @cached_property
     def cancel_requested(self) -> anyio.Event:
-        """Never set here: on this wire cancelling is closing the stream, which cancels the task."""
+        """Never set: whoever cancels, by whatever means the wire has, cancels the task."""
         return anyio.Event()
 
-    @cached_property
-    def _turn(self) -> asyncio.Lock:
-        """Who writes to the stream: a handler, its progress from a thread, a sign of life, the result, in turn."""
-        return asyncio.Lock()
+    @property
+    def transport(self) -> TransportContext:
+        return TransportContext(kind=self._carrier.kind, can_send_request=self.can_send_request)
 
     # --- What a handler may do while it works (mcp.shared.dispatcher.DispatchContext) ---
 
@@ -80,11 +67,16 @@ class Exchange:
         raise NoBackChannelError(method)
 
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None) -> None:
-        if self._accepts_stream and self._is_read and not self._is_over:
+        if self.can_tell:
             notification: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
             if params is not None:
                 notification["params"] = params
-            await self._write_event(event(strict_json.dumps(notification)))
+            await self.tell(strict_json.dumps(notification))
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether anything that is sent before the reply has a way, and a reader."""
+        return self._carrier.takes_notifications and self._is_read and not self._is_over
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         if self._progress_token is None:
@@ -112,7 +104,7 @@ class Exchange:
         except asyncio.CancelledError:
             is_ours = self._is_cut and task is not None and task.uncancel() == 0
             if not is_ours:
-                self._because = Refused("The server stopped before this was done.", status=503)
+                self._because = STOPPED
             if self._is_read and not self._is_over:
                 await self._reply_to_the_end(refusal)
             if not is_ours:
@@ -137,7 +129,7 @@ class Exchange:
             self._task.cancel()
 
     def lose_reader(self) -> None:
-        """The client left or stopped reading. On the 2026 wire that is how it cancels."""
+        """The client left or stopped reading. In 2026-07-28 that is how it cancels over HTTP."""
         self._is_read = False
         self.cut()
 
@@ -152,66 +144,47 @@ class Exchange:
         if not self._is_watched:
             self._is_watched = True
             self._quiet_until = now + KEEP_ALIVE_EVERY
-            self.accompany(self._watch_client())
-        elif now >= self._quiet_until and self._accepts_stream:
+            if (watching := self._carrier.watch()) is not None:
+                self.accompany(self._lose_reader_after(watching))
+        elif now >= self._quiet_until:
             self._quiet_until = now + KEEP_ALIVE_EVERY
-            self.accompany(self._write_event(STILL_HERE))
+            if (sign := self._carrier.sign_of_life()) is not None:
+                self.accompany(self.deliver(sign))
 
-    async def _watch_client(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    async def _lose_reader_after(self, watching: Awaitable[None]) -> None:
+        await watching
         self.lose_reader()
 
-    # --- Writing ---
+    # --- Sending ---
 
-    async def begin(self, preamble: bytes) -> None:
-        """Start the stream before there is anything to tell."""
-        await self._write_event(preamble)
+    async def tell(self, message: bytes) -> None:
+        """Send what is not the reply."""
+        await self.deliver(self._carrier.tell(message))
+
+    async def reply(self, message: bytes, status: int) -> None:
+        """The last thing sent: the result or the error, as JSON. `status` counts only if nothing was streamed."""
+        if self._is_read:
+            self._is_over = True  # too late to cut it: what else is said now would end up inside of it
+            await self.deliver(self._carrier.reply(message, status))
 
     async def finish(self) -> None:
-        """End the stream as it is."""
+        """End as it is, without a reply."""
         if self._is_read:
-            await self._write(b"", more=False)
+            await self.deliver(self._carrier.end())
 
     async def _reply_to_the_end(self, refusal: Callable[[Refused], bytes] | None) -> None:
         """What is said of work that was cut. A client that cancelled gets no response (MCP, Cancellation)."""
         if self._because is not None and refusal is not None:
             await self.reply(refusal(self._because), self._because.status)
-        elif self._is_streaming:
+        else:
             await self.finish()
-        else:
-            await respond(self._send, 202, None)
 
-    async def reply(self, message: bytes, status: int) -> None:
-        """The last thing sent: the result or the error, as JSON. `status` counts only if nothing was streamed."""
-        if not self._is_read:
-            return
-        self._is_over = True  # too late to cut it: what else is said now would end up inside of it
-        if self._is_streaming:
-            async with self._turn:
-                await self._write(event(message), more=False)
-        else:
-            await self._deliver(respond(self._send, status, message))
-
-    async def _write_event(self, data: bytes) -> None:
-        async with self._turn:
-            if self._is_over:
-                return
-            if not self._is_streaming:
-                self._is_streaming = True
-                await self._send({"type": "http.response.start", "status": 200, "headers": STREAM})
-            await self._write(data, more=True)
-
-    async def _write(self, data: bytes, *, more: bool) -> None:
-        if self._is_read:
-            await self._deliver(self._send({"type": "http.response.body", "body": data, "more_body": more}))
-
-    async def _deliver(self, sending: Awaitable[None]) -> None:
+    async def deliver(self, sending: Awaitable[None]) -> None:
         """Who does not read in time is hung up on."""
         try:
             async with Deadline(SLOWEST_READER):
                 await sending
         except TimeoutError:
-            hang_up(self._send)
+            self._carrier.hang_up()
             self.lose_reader()
             await asyncio.sleep(0)  # where the cancellation arrives, before anything more is written

@@ -21,10 +21,15 @@ from sessions_app.exceptions import Refused
 Receive = Callable[[], Awaitable[Any]]
 
 METHODS = ("POST", "GET", "DELETE")
+SUBPROTOCOL = "mcp"
+"""Of a WebSocket, as the SDK's first version named it."""
+EVENTS = "text/event-stream"
 MOST_HEADERS = 100
 LARGEST_HEADER = 8 * 1024
 LARGEST_HEADERS = 32 * 1024
 LARGEST_BODY = 1024 * 1024
+LARGEST_MESSAGE = 256 * 1024
+"""Bytes of one WebSocket message."""
 SLOWEST_BODY = 15.0
 """Seconds for a whole body. uvicorn itself would wait for ever."""
 
@@ -63,8 +68,17 @@ class Guard:
             check_content(headers)
         elif headers.get(MCP_PROTOCOL_VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS:
             raise not_allowed(("POST",))  # since 2026-07-28 a stream is the answer to a POST, and nobody deletes
-        elif scope["method"] == "GET" and not accepts(headers, "text/event-stream"):
+        elif scope["method"] == "GET" and not accepts(headers, EVENTS):
             raise Refused("GET opens a stream: Accept must include text/event-stream.", status=406)
+        return headers
+
+    def check_socket(self, scope: Mapping[str, Any]) -> dict[str, str]:
+        """The same of a WebSocket's handshake (RFC 6455, section 4.1)."""
+        headers = self.check_names(scope)
+        if scope["query_string"]:
+            raise query_refused(scope["query_string"])
+        if SUBPROTOCOL not in scope["subprotocols"]:
+            raise Refused(f"Offer the subprotocol {SUBPROTOCOL} (Sec-WebSocket-Protocol).")
         return headers
 
     def check_names(self, scope: Mapping[str, Any]) -> dict[str, str]:

@@ -11,36 +11,45 @@ from sessions_app.models import Session
 from sessions_app.pool import opening_pool
 
 from . import strict_json
+from .carrier import Carrier
 from .conversation import Conversation, Standalone
 from .envelope import NO_CHANNEL, Client, typed_client
 from .exchange import Exchange
+from .http_carrier import HttpCarrier
 from .jsonrpc import Message
 from .kernel import HostedServer, failure, run_kernel
 from .presence import details_of
 from .request import Request
-from .response import respond
 
 LARGEST_DESCRIPTION = 16 * 1024
 """Bytes of JSON that a client may say of itself: each of its later requests reads them."""
 
 
-async def serve(server: HostedServer, request: Request, message: Message) -> None:
-    """Negotiate, and open a session. What was agreed is committed before the client hears of it."""
-    exchange = Exchange(
-        request.receive, request.send, message.request_id, progress_token=None, accepts_stream=False
-    )
+async def serve(server: HostedServer, request: Request[HttpCarrier], message: Message) -> None:
+    """Over HTTP the client is told by what id it continues the session."""
+    body, session = await negotiate(server, request, message)
+    headers = [(b"mcp-session-id", session.public_id.encode())] if session is not None else []
+    await request.carrier.respond(200, body, headers)
+
+
+async def negotiate[C: Carrier](
+    server: HostedServer, request: Request[C], message: Message
+) -> tuple[bytes, Session | None]:
+    """The reply, and the session that is opened by it. It is committed before the client hears of it.
+
+    Raises: Refused, TooManySessions.
+    """
+    exchange = Exchange(request.carrier, message.request_id)
     connection = Connection.for_loop(NO_CHANNEL)
     try:
         result = await run_kernel(server, exchange, message, connection, None)
     except Exception as exception:  # noqa: BLE001 (the edge, as for every other method)
-        await respond(request.send, 200, failure(exception, message)[0])
-        return
+        return failure(exception, message)[0], None
     session = await opening_pool.run(partial(open_session, request, message, connection.protocol_version))
-    body = strict_json.dumps({"jsonrpc": "2.0", "id": message.id, "result": result})
-    await respond(request.send, 200, body, [(b"mcp-session-id", session.public_id.encode())])
+    return strict_json.dumps({"jsonrpc": "2.0", "id": message.id, "result": result}), session
 
 
-def open_session(request: Request, message: Message, protocol_version: str) -> Session:
+def open_session[C: Carrier](request: Request[C], message: Message, protocol_version: str) -> Session:
     """Raises: Refused, TooManySessions."""
     params = message.params or {}
     info, capabilities = orjson.dumps(params["clientInfo"]), orjson.dumps(params["capabilities"])
@@ -50,7 +59,7 @@ def open_session(request: Request, message: Message, protocol_version: str) -> S
     return Session.objects.open(
         request.principal,
         client_name=client.name,
-        transport="http",
+        transport=request.carrier.transport,
         protocol_version=protocol_version,
         client_info=info.decode(),
         capabilities=capabilities.decode(),

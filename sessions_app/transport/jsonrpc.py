@@ -31,6 +31,14 @@ class Message(NamedTuple):
         meta = (self.params or {}).get("_meta")
         return meta.get("progressToken") if isinstance(meta, dict) else None
 
+    @property
+    def cancelled_id(self) -> RequestId:
+        """Of a `notifications/cancelled`: the request that its client wants no reply to. Raises: Refused."""
+        cancelled = (self.params or {}).get("requestId")
+        if not isinstance(cancelled, str | int) or isinstance(cancelled, bool):
+            raise Refused("requestId must be a string or an integer.", code=INVALID_PARAMS)
+        return cancelled
+
 
 class Reply(NamedTuple):
     """A client's response to a request of ours: `body` has `result` or `error`."""

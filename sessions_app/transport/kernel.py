@@ -23,6 +23,7 @@ from .ends import ends
 from .exchange import Exchange
 from .jsonrpc import Message, error
 from .listener import Lists
+from .refusal import body_of
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ async def answer(
 ) -> None:
     """Serve one request to its end. `statuses`: the HTTP status for an error's code, where it is not 200."""
     with ends.call(call):
-        await call.exchange.serve(reply(server, call, message, connect, statuses), partial(refusal_of, message))
+        work = reply(server, call, message, connect, statuses)
+        await call.exchange.serve(work, partial(body_of, message=message))
 
 
 async def reply(
@@ -79,7 +81,7 @@ async def reply(
         result = await result_of(server, call, message, connect)
         body, status = strict_json.dumps({"jsonrpc": "2.0", "id": message.id, "result": result}), 200
     except Refused as refusal:
-        body, status = refusal_of(message, refusal), refusal.status
+        body, status = body_of(refusal, message), refusal.status
     except Exception as exception:  # noqa: BLE001 (the edge: whatever a handler raises becomes a JSON-RPC error)
         body, code = failure(exception, message)
         status = statuses.get(code, 200)
@@ -123,10 +125,6 @@ def failure(exception: Exception, message: Message) -> tuple[bytes, int]:
         exception = unencodable
     logger.error("%s crashed", message.method, exc_info=exception)
     return encoded(ErrorData(code=INTERNAL_ERROR, message="Internal server error"), message), INTERNAL_ERROR
-
-
-def refusal_of(message: Message, refusal: Refused) -> bytes:
-    return encoded(ErrorData(code=refusal.code, message=refusal.message, data=refusal.data), message)
 
 
 def encoded(data: ErrorData, message: Message) -> bytes:

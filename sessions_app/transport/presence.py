@@ -5,11 +5,14 @@ import time
 from sessions_app.addresses import peer_address
 from sessions_app.exceptions import SessionNotFound
 from sessions_app.models import Session
+from sessions_app.models.session_lifetime import HTTP, WEBSOCKET
 from sessions_app.pool import background_pool, identity_pool, opening_pool
 from sessions_app.recent import LIFETIME, Recent
 from sessions_app.state import Epoch
 
+from .carrier import Carrier
 from .envelope import Client, fitting
+from .http_carrier import HttpCarrier
 from .request import Request
 
 # With the epoch that they were read at: a session that was ended since is not found here any more.
@@ -19,7 +22,7 @@ _changed: dict[int, float] = {}
 """Sessions that the bus named, and until when an earlier reading of them might still be in the caches."""
 
 
-async def session_of(request: Request, client: Client) -> Session:
+async def session_of(request: Request[HttpCarrier], client: Client) -> Session:
     """The live session of this user, credential and client over HTTP; opened if there is none.
 
     A guest's is not kept: of this era he has no state that is.
@@ -30,7 +33,7 @@ async def session_of(request: Request, client: Client) -> Session:
             credential=principal.credential,
             label=principal.label,
             client_name=client.name,
-            transport="http",
+            transport=HTTP,
             protocol_version=client.protocol_version,
         )
     key = (principal.account, principal.credential, client.name, request.epoch)
@@ -39,18 +42,15 @@ async def session_of(request: Request, client: Client) -> Session:
     return await _recent.read(key, lambda: continue_or_open(request, client))
 
 
-async def continue_or_open(request: Request, client: Client) -> Session:
+async def continue_or_open(request: Request[HttpCarrier], client: Client) -> Session:
     """A known session is only read; a new one has to be written, which may have to wait for a lock."""
     principal, seen = request.principal, details_of(client, request)
-    found = await identity_pool.run(
-        lambda: Session.objects.continued(principal, client_name=client.name, transport="http")
-    )
+    found = await identity_pool.run(lambda: Session.objects.continued(principal, client_name=client.name))
     if found is None:
         return await opening_pool.run(
             lambda: Session.objects.continue_or_open(
                 principal,
                 client_name=client.name,
-                transport="http",
                 protocol_version=client.protocol_version,
                 **seen,
             )
@@ -60,8 +60,22 @@ async def continue_or_open(request: Request, client: Client) -> Session:
     return found
 
 
-async def session_by_id(public_id: str, request: Request) -> Session:
-    """The live session that `Mcp-Session-Id` names, if it is this caller's. Raises: SessionNotFound."""
+async def opened[C: Carrier](request: Request[C], client: Client) -> Session:
+    """A new one, for a connection that is to keep it. Raises: TooManySessions."""
+    principal, seen = request.principal, details_of(client, request)
+    return await opening_pool.run(
+        lambda: Session.objects.open(
+            principal,
+            client_name=client.name,
+            transport=request.carrier.transport,
+            protocol_version=client.protocol_version,
+            **seen,
+        )
+    )
+
+
+async def session_by_id[C: Carrier](public_id: str, request: Request[C]) -> Session:
+    """The live session of that id on this wire, if it is this caller's. Raises: SessionNotFound."""
     principal = request.principal
     key = (public_id, principal.account, principal.credential, request.epoch)
     session = unless_changed(_by_id.get(key))
@@ -72,8 +86,10 @@ async def session_by_id(public_id: str, request: Request) -> Session:
     return session
 
 
-async def find(public_id: str, request: Request) -> Session:
-    mine = Session.objects.live().durable().of(request.principal)
+async def find[C: Carrier](public_id: str, request: Request[C]) -> Session:
+    over_socket = request.carrier.transport == WEBSOCKET
+    known = Session.objects.of_sockets() if over_socket else Session.objects.durable()
+    mine = known.live().of(request.principal)
     found = await identity_pool.run(lambda: mine.filter(public_id=public_id).first())
     if found is None:
         raise SessionNotFound
@@ -82,7 +98,7 @@ async def find(public_id: str, request: Request) -> Session:
     return found
 
 
-def details_of(client: Client, request: Request) -> dict[str, str | None]:
+def details_of[C: Carrier](client: Client, request: Request[C]) -> dict[str, str | None]:
     """What is noted of where a client is, each time that it is."""
     return {
         "client_version": client.version,

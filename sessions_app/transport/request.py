@@ -1,4 +1,4 @@
-"""One HTTP request to the MCP endpoint: guarded, parsed, and let in."""
+"""One request to the server, on whichever wire: guarded, parsed, and let in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,18 +11,17 @@ from sessions_app.models import Session
 from sessions_app.principal import Principal
 from sessions_app.state import Epoch
 
+from .carrier import Carrier
 from .exchange import Exchange
 from .jsonrpc import Message, Reply
-from .response import Receive, Send
 
 
 @dataclass(slots=True, eq=False)
-class Request:
+class Request[C: Carrier]:
     scope: Mapping[str, Any]
-    receive: Receive
-    send: Send
+    carrier: C
     headers: Mapping[str, str]
-    """By lower-case name."""
+    """By lower-case name; over a WebSocket those of its handshake."""
     admitted: Admitted
     message: Message | Reply | None
     """None for GET and DELETE."""
@@ -38,5 +37,6 @@ class Request:
     def call(self, session: Session, exchange: Exchange, client_version: str | None = None) -> Call:
         """`client_version` where this very request says so, and not only its session."""
         version = session.client_version if client_version is None else client_version
+        headers = self.headers if self.carrier.has_headers else None
         ip = peer_address(self.scope)
-        return Call(self.principal, session, self.headers, exchange, self.admitted.ticket, version, ip)
+        return Call(self.principal, session, headers, exchange, self.admitted.ticket, version, ip)

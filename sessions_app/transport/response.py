@@ -5,7 +5,10 @@ from typing import Any
 
 from mcp.shared.subscriptions import ServerEvent, event_to_notification
 
-from sessions_app.exceptions import Header
+from sessions_app.exceptions import Header, Refused
+
+from .jsonrpc import Message, Reply
+from .refusal import body_of
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -44,6 +47,10 @@ async def respond(send: Send, status: int, message: bytes | None, headers: list[
         lines.append((b"content-type", b"application/json"))
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})
+
+
+async def refuse(send: Send, refusal: Refused, message: Message | Reply | None = None) -> None:
+    await respond(send, refusal.status, body_of(refusal, message), list(refusal.headers))
 
 
 def hang_up(send: Send) -> None:

@@ -15,8 +15,7 @@ from sessions_app.models import Session, session
 from sessions_app.permissions import GUESTS
 from sessions_app.pool import identity_pool
 from sessions_app.state import state
-from sessions_app.transport import ends as ends_module
-from sessions_app.transport import http
+from sessions_app.transport import room, rules
 from tests.wire import Answer, Durable, Exchange, Wire, until
 from tools_app.models import ToolCall
 
@@ -184,7 +183,7 @@ def test_an_owner_without_an_account_is_his_address() -> None:
 async def test_what_is_no_request_has_a_limit_too(
     db_for_threads: None, recorded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "GUEST_MESSAGES", Limit("guest-messages", 5, 60))
+    monkeypatch.setattr(rules, "GUEST_MESSAGES", Limit("guest-messages", 5, 60))
     durable = await GuestDurable.open(None)  # its second message is the first that counts
     answers = [await durable.reply("A" * 22, {}) for _ in range(5)]
     assert [answer.status for answer in answers] == [400] * 4 + [429]
@@ -193,7 +192,7 @@ async def test_what_is_no_request_has_a_limit_too(
 
 async def test_guests_shut_nobody_out(wire: Wire, recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "MOST_IN_ALL", 8)
-    monkeypatch.setattr(ends_module, "MOST_LISTENERS", 8)
+    monkeypatch.setattr(room, "MOST", 8)
     visitors = [await GuestDurable.open(None) for _ in range(2)]
     full = await GuestDurable(None).initialize()
     assert (full.status, full.headers["retry-after"]) == (503, "60")

@@ -6,7 +6,7 @@ import pytest
 
 from sessions_app.models import Session, User
 from sessions_app.pool import identity_pool
-from sessions_app.transport import handshake
+from sessions_app.transport import http_carrier
 from sessions_app.transport.response import respond
 from tests.sessions_app.conftest import row_of
 from tests.wire import HANDSHAKE_VERSIONS, Durable, Wire
@@ -64,11 +64,11 @@ async def test_the_row_is_committed_before_the_client_hears_of_it(
     seen: list[Session] = []
 
     async def after_a_look(send: Any, status: int, body: bytes | None, headers: Any) -> None:
-        (public_id,) = (value.decode() for name, value in headers if name == b"mcp-session-id")
-        seen.append(await identity_pool.run(lambda: Session.objects.get(public_id=public_id)))
+        ids = [value.decode() for name, value in headers if name == b"mcp-session-id"]
+        seen.extend(await identity_pool.run(lambda: list(Session.objects.filter(public_id__in=ids))))
         await respond(send, status, body, headers)
 
-    monkeypatch.setattr(handshake, "respond", after_a_look)
+    monkeypatch.setattr(http_carrier, "respond", after_a_look)
     client = await Durable.open(wire.key, "2025-06-18")
     (session,) = seen
     assert (session.public_id, session.protocol_version) == (client.session_id, "2025-06-18")

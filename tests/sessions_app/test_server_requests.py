@@ -10,8 +10,7 @@ from django.utils import timezone
 
 from sessions_app.models import ServerRequest, User, server_request
 from sessions_app.pool import background_pool
-from sessions_app.transport import conversation, exchange
-from sessions_app.transport import durable as durable_module
+from sessions_app.transport import conversation, exchange, http_carrier
 from sessions_app.transport.asking import waiting
 from sessions_app.transport.bus import ReplyArrived, bus
 from sessions_app.transport.response import respond
@@ -187,11 +186,11 @@ async def test_a_reply_is_committed_before_it_is_acknowledged(
     call, question = await asked(durable)
     rows: list[ServerRequest] = []
 
-    async def after_a_look(send: Any, status: int, body: bytes | None) -> None:
+    async def after_a_look(send: Any, status: int, body: bytes | None, headers: Any) -> None:
         rows.append(await ServerRequest.objects.aget())
-        await respond(send, status, body)
+        await respond(send, status, body, headers)
 
-    monkeypatch.setattr(durable_module, "respond", after_a_look)
+    monkeypatch.setattr(http_carrier, "respond", after_a_look)
     await durable.accept(question, sure=True)
     (row,) = rows
     assert row.replied_at is not None

@@ -51,7 +51,7 @@ def test_each_socket_of_one_client_has_a_session_of_its_own(caller: Principal, v
 
 def test_over_http_a_client_does_not_continue_what_is_a_sockets(caller: Principal) -> None:
     socket = socket_of(caller, client_name="cursor")
-    who = {"client_name": "cursor", "transport": "http"}
+    who = {"client_name": "cursor"}
     assert Session.objects.continued(caller, **who) is None
     opened = Session.objects.continue_or_open(caller, **who, protocol_version="2026-07-28")
     assert opened != socket

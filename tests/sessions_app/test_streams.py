@@ -16,7 +16,7 @@ from project.asgi import end_streams
 from sessions_app.models import ApiKey, Session, Subscription, User
 from sessions_app.pool import background_pool, identity_pool
 from sessions_app.transport import ends as ends_module
-from sessions_app.transport import exchange
+from sessions_app.transport import exchange, room
 from sessions_app.transport.bus import bus
 from sessions_app.transport.ends import ends
 from tests.sessions_app.conftest import durable_for, row_of
@@ -133,12 +133,12 @@ async def test_streams_end_when_the_server_does_and_none_is_opened(durable: Dura
 
 
 async def test_streams_are_bounded(durable: Durable, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ends_module, "MOST_LISTENERS_OF_ONE", 1)
-    monkeypatch.setattr(ends_module, "MOST_LISTENERS", 2)
+    monkeypatch.setattr(room, "MOST_OF_ONE", 1)
+    monkeypatch.setattr(room, "MOST", 2)
     stream, bobs = await durable.get(), await (await durable_for(bob)).get()
     full = await (await durable_for(bob)).open_get().wait()
     assert (full.status, full.headers["retry-after"]) == (503, "60")
-    monkeypatch.setattr(ends_module, "MOST_LISTENERS", 9)
+    monkeypatch.setattr(room, "MOST", 9)
     mine = await (await Durable.open(durable.key)).open_get().wait()
     assert (mine.status, mine.headers["retry-after"]) == (429, "60")
     await leave(stream, bobs)

@@ -13,6 +13,7 @@ from sessions_app.models import ApiKey, Session, User
 from sessions_app.pool import identity_pool
 from sessions_app.transport import ends, exchange
 from sessions_app.transport.bus import bus
+from sessions_app.transport.http_carrier import STILL_HERE
 from tests.conftest import wire_for
 from tests.shop import tools as shop
 from tests.wire import Wire
@@ -89,7 +90,7 @@ async def test_a_quiet_call_is_kept_alive(wire: Wire, monkeypatch: pytest.Monkey
     monkeypatch.setattr(exchange, "KEEP_ALIVE_EVERY", 0.1)
     answer = await wire.call("wait", {"seconds": 0.4})
     assert answer.is_stream
-    assert answer.body.startswith(exchange.STILL_HERE)
+    assert answer.body.startswith(STILL_HERE)
     assert answer.text == "waited"
 
 

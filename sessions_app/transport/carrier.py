@@ -1,0 +1,38 @@
+"""What an exchange needs of the wire that its messages travel on."""
+
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+
+class Carrier(Protocol):
+    """Takes messages to the client, whole and in the order in which they were given.
+
+    What it awaits may never come if the client does not read: whoever awaits it hangs up in time.
+    """
+
+    transport: str
+    """As in `Session.transport`."""
+    kind: str
+    """As the SDK calls it (`TransportContext.kind`)."""
+    has_headers: bool
+    """Whether each request has headers of its own, which then may mirror what is in it."""
+    takes_notifications: bool
+    """Whether anything may be sent before the reply."""
+
+    async def tell(self, message: bytes) -> None:
+        """A notification, or a request of ours; dropped if the reply was sent meanwhile."""
+
+    async def reply(self, message: bytes, status: int) -> None:
+        """The last of a request. `status` is HTTP's, where nothing was sent before and the wire has one."""
+
+    async def end(self) -> None:
+        """The last of a request that gets no reply."""
+
+    def watch(self) -> Coroutine[Any, Any, None] | None:
+        """Ends when the client has left; None if somebody else looks after that."""
+
+    def sign_of_life(self) -> Coroutine[Any, Any, None] | None:
+        """Sends what keeps a quiet wire open; None if it stays open by itself."""
+
+    def hang_up(self) -> None:
+        """Drop the connection, and what was not read of it."""

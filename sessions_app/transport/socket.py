@@ -1,0 +1,246 @@
+"""One client's socket: messages in, in their order; each request a task of its own; replies as they come."""
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from django.db import Error as DatabaseFailure
+
+from sessions_app.admission import Admitted, admit
+from sessions_app.callers import Presented
+from sessions_app.deadline import Deadline
+from sessions_app.exceptions import Refused
+from sessions_app.models import Session
+from sessions_app.state import state
+
+from . import handshake, presence
+from .closing import BROKEN, HEEDLESS, SILENT, STOPPING, TOO_BIG, UNSUPPORTED, Close, Closing, closing_for
+from .durable import ALL_200, commit_reply
+from .ends import ends
+from .envelope import read_client
+from .era import Era, exchange_for, ready
+from .exchange import STOPPED, Exchange
+from .guard import LARGEST_MESSAGE
+from .jsonrpc import Message, Reply, parse
+from .kernel import HostedServer, reply
+from .refusal import body_of, note, unavailable
+from .request import Request
+from .response import Receive, Send
+from .room import stopping
+from .rules import Rules, Uncounted, operation_of
+from .socket_carrier import SocketCarrier
+from .sockets import sockets
+from .standing import Standing
+from .work import Work
+
+logger = logging.getLogger(__name__)
+
+SLOWEST_OPENING = 15.0
+"""Seconds in which a client has to open a session; a socket without one is nobody's to end."""
+MOST_REFUSED = 1000
+"""Messages in a row that were refused. Who goes on all the same does not listen."""
+
+
+class Socket:
+    """An accepted WebSocket. `serve` returns when it is closed, whoever did that."""
+
+    def __init__(
+        self,
+        server: HostedServer,
+        caller: Presented,
+        scope: Mapping[str, Any],
+        headers: Mapping[str, str],
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        self._server = server
+        self._caller = caller
+        self._scope = scope
+        self._headers = headers
+        self._receive = receive
+        self._carrier = SocketCarrier(send)
+        self._era = Era()
+        self._session: Session | None = None
+        self._standing = Standing(self._carrier, lambda refusal: self._end(closing_for(refusal) or BROKEN))
+        self._work = Work(lambda: self._end(BROKEN))
+        self._closing = Closing(self._carrier)
+        self._is_leaving = False
+        self._refused = 0
+
+    async def serve(self) -> None:
+        try:
+            with sockets.holding(self):
+                await self._read()
+        finally:
+            await self._put_away()
+
+    def leave(self) -> None:
+        """See `sockets.Open`."""
+        self._is_leaving = True
+        if not self._work.is_answering:
+            self._end(STOPPING)
+
+    # --- Reading ---
+
+    async def _read(self) -> None:
+        try:
+            async with Deadline(SLOWEST_OPENING):
+                while self._session is None and await self._take_next():
+                    pass
+        except TimeoutError:
+            self._end(SILENT)
+        while await self._take_next():
+            pass
+
+    async def _take_next(self) -> bool:
+        """Whether there may be another."""
+        if self._closing.has_begun:
+            return False
+        event = await self._receive()
+        if event["type"] == "websocket.disconnect":
+            self._carrier.lose()
+            return False
+        if (text := event.get("text")) is None:
+            self._end(UNSUPPORTED)
+        elif len(body := text.encode()) > LARGEST_MESSAGE:
+            self._end(TOO_BIG)
+        else:
+            await self._take(body)
+            await self._work.room()
+        return True
+
+    async def _take(self, body: bytes) -> None:
+        message = None
+        try:
+            message = parse(body)
+            await self._take_message(message)
+        except Refused as refusal:
+            await self._refuse(refusal, message)
+        except DatabaseFailure:
+            logger.exception("The database did not open a session")
+            await self._refuse(unavailable(), message)
+
+    async def _take_message(self, message: Message | Reply) -> None:
+        """What does not take long is done here; for the rest a task is begun. Raises: Refused."""
+        if isinstance(message, Message) and message.id is not None:
+            await self._take_request(message)
+        elif self._session is not None:  # else there is nothing yet that it could be about
+            self._work.begin(self._take_other(self._session, message))
+
+    async def _take_request(self, message: Message) -> None:
+        if self._is_leaving:
+            raise stopping()
+        if self._work.is_answering_to(message.request_id):
+            raise Refused("A request of that id is still running.")
+        self._era.check(message)
+        if message.method == "initialize":
+            await self._shake_hands(message)
+            return
+        session = self._session or await self._open(message)
+        self._work.begin(self._serve(session, message))
+
+    # --- Its session ---
+
+    async def _shake_hands(self, message: Message) -> None:
+        if self._session is not None:
+            raise Refused("This connection has shaken hands before.")
+        admitted = await admit(self._caller, Rules(self._server, message), operation_of(message, ""))
+        try:
+            request = self._request(admitted, message)
+            body, session = await handshake.negotiate(self._server, request, message)
+            if session is not None:
+                self._begin(request, session)
+            await Exchange(self._carrier, message.request_id).reply(body, 200)
+        finally:
+            state.finish(admitted.ticket)
+
+    async def _open(self, message: Message) -> Session:
+        if not self._era.is_stateless:
+            raise Refused("Send `initialize` first; or the envelope of 2026-07-28 in params._meta.")
+        client = read_client(message, None)
+        request = self._request(await admit(self._caller, Uncounted(), None), message)
+        return self._begin(request, await presence.opened(request, client))
+
+    def _begin(self, request: Request[SocketCarrier], session: Session) -> Session:
+        self._session = session
+        self._standing.begin(self._server, request, session)
+        return session
+
+    # --- One request ---
+
+    async def _serve(self, session: Session, message: Message) -> None:
+        exchange = exchange_for(session, self._carrier, message)
+        with self._work.exchange(exchange):
+            work = self._answer(session, exchange, message)
+            await exchange.serve(work, partial(body_of, message=message))
+        if self._is_leaving:
+            self.leave()
+
+    async def _answer(self, session: Session, exchange: Exchange, message: Message) -> None:
+        try:
+            operation = operation_of(message, session.public_id)
+            admitted = await admit(self._caller, Rules(self._server, message), operation)
+            try:
+                self._refused = 0
+                request = self._request(admitted, message)
+                now = await presence.session_by_id(session.public_id, request)
+                call, connect = ready(request, now, exchange, message)
+                with ends.call(call):
+                    await reply(self._server, call, message, connect, ALL_200)
+            finally:
+                state.finish(admitted.ticket)
+        except Refused as refusal:
+            await self._refuse(refusal, message, exchange)
+        except DatabaseFailure:
+            logger.exception("The database did not say who calls")
+            await self._refuse(unavailable(), message, exchange)
+
+    # --- What is no request ---
+
+    async def _take_other(self, session: Session, message: Message | Reply) -> None:
+        """Counted and refused as a request is, but never answered."""
+        try:
+            request = self._request(await admit(self._caller, Rules(self._server, message), None), message)
+            now = await presence.session_by_id(session.public_id, request)
+            if isinstance(message, Reply):
+                await commit_reply(now, message)
+            elif message.method == "notifications/cancelled":
+                self._work.cancel(message.cancelled_id)
+        except Refused as refusal:
+            await self._refuse(refusal, message)
+        except DatabaseFailure:
+            logger.exception("The database did not say who sent this")
+
+    async def _refuse(
+        self, refusal: Refused, message: Message | Reply | None, exchange: Exchange | None = None
+    ) -> None:
+        """Only who asked is answered. Some refusals are of the whole socket."""
+        note(refusal, self._scope)
+        if message is None or (isinstance(message, Message) and message.id is not None):
+            await (exchange or Exchange(self._carrier, "")).reply(body_of(refusal, message), refusal.status)
+        self._refused += 1
+        if (close := closing_for(refusal)) is not None:
+            self._end(close)
+        elif self._refused > MOST_REFUSED:
+            self._end(HEEDLESS)
+
+    # --- Its end ---
+
+    def _end(self, close: Close) -> None:
+        """What runs is cut: nobody may have its reply, or nobody is there to read it."""
+        self._closing.begin(close)
+        self._work.cut()
+
+    async def _put_away(self) -> None:
+        """The client has left, or was told to, or the server would not wait for it any longer."""
+        self._work.cut(STOPPED)
+        await self._work.done()
+        self._closing.begin(STOPPING)
+        await self._closing.done()
+        self._standing.close()
+        if self._session is not None:
+            sockets.end_session(self._session, self._closing.why)
+
+    def _request(self, admitted: Admitted, message: Message | Reply) -> Request[SocketCarrier]:
+        return Request(self._scope, self._carrier, self._headers, admitted, message)

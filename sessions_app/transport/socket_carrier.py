@@ -1,0 +1,66 @@
+"""What goes back over a WebSocket: one JSON-RPC message a text frame, whatever it belongs to."""
+
+import asyncio
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from sessions_app.models.session_lifetime import WEBSOCKET
+
+from .response import Send, hang_up
+
+
+class SocketCarrier:
+    """The same for all exchanges of one socket."""
+
+    transport = WEBSOCKET
+    kind = "websocket"
+    has_headers = False
+    takes_notifications = True
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.is_open = True
+        self.is_hung_up = False
+
+    @cached_property
+    def _turn(self) -> asyncio.Lock:
+        """Frames leave in the order in which they were given, however long the client lets them wait."""
+        return asyncio.Lock()
+
+    async def tell(self, message: bytes) -> None:
+        await self._write({"type": "websocket.send", "text": message.decode()})
+
+    async def reply(self, message: bytes, status: int) -> None:
+        await self.tell(message)
+
+    async def end(self) -> None:
+        """Nothing: that a request gets no reply is not said on this wire."""
+
+    def watch(self) -> None:
+        return None
+
+    def sign_of_life(self) -> None:
+        return None
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say why (RFC 6455, section 7.4; a reason has at most 123 bytes), and nothing after that."""
+        await self._write({"type": "websocket.close", "code": code, "reason": reason})
+        self.is_open = False
+
+    def hang_up(self) -> None:
+        self.is_open, self.is_hung_up = False, True
+        hang_up(self._send)
+
+    def lose(self) -> None:
+        """The client has left."""
+        self.is_open = False
+
+    async def _write(self, message: Mapping[str, Any]) -> None:
+        async with self._turn:
+            if not self.is_open:
+                return
+            try:
+                await self._send(message)
+            except OSError:  # the client left meanwhile (ASGI, WebSocket: disconnected client)
+                self.is_open = False

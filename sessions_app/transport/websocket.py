@@ -1,0 +1,74 @@
+"""MCP over WebSocket: one JSON-RPC message a text frame, both eras on one path.
+
+    guard → authenticate → admit → (socket: admit → session → authorize → … → reply, for each message)
+
+The specification has no such transport; the SDK's first version had one, and clients speak it. What a
+socket may do is decided anew with each message, as over HTTP: that it is open proves nothing.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from channels.consumer import AsyncConsumer
+from django.db import Error as DatabaseFailure
+
+from sessions_app.addresses import network_of, peer_address
+from sessions_app.admission import admit
+from sessions_app.credentials import presented
+from sessions_app.exceptions import Refused
+
+from .guard import SUBPROTOCOL, Guard
+from .kernel import HostedServer
+from .refusal import note, unavailable
+from .response import Receive, Send, refuse
+from .rules import Opening
+from .socket import Socket
+from .sockets import sockets
+
+logger = logging.getLogger(__name__)
+
+UPGRADE = Refused(
+    "This path is for WebSockets (RFC 6455).",
+    status=426,
+    headers=[(b"upgrade", b"websocket"), (b"connection", b"upgrade")],
+)
+
+
+class McpWebSocketConsumer(AsyncConsumer):
+    """Hosts an MCP server on a route. Reads the wire itself, as `McpHttpConsumer` does."""
+
+    def __init__(self, *, server: HostedServer, guard: Guard) -> None:
+        self.server = server
+        self.guard = guard
+
+    async def __call__(self, scope: Any, receive: Receive, send: Any) -> None:
+        if scope["type"] == "http":
+            await refuse(send, UPGRADE)
+            return
+        await receive()  # websocket.connect
+        try:
+            headers = self.guard.check_socket(scope)
+            network = network_of(peer_address(scope))
+            caller = presented(headers, network)
+            admitted = await admit(caller, Opening(), None)
+            with sockets.place(admitted.principal, network):
+                await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+                await Socket(self.server, caller, scope, headers, receive, send).serve()
+        except Refused as refusal:
+            note(refusal, scope)
+            await refuse(denying(send), refusal)
+        except DatabaseFailure:
+            logger.exception("The database did not say who calls")
+            await refuse(denying(send), unavailable())
+        except OSError:
+            return  # the client left before it was let in
+
+
+def denying(send: Send) -> Send:
+    """Answers a handshake as HTTP answers (ASGI, WebSocket Denial Response)."""
+
+    async def deny(message: Mapping[str, Any]) -> None:
+        await send({**message, "type": f"websocket.{message['type']}"})
+
+    return deny
