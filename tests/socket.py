@@ -162,8 +162,7 @@ class SocketWire:
             "clientInfo": {"name": "pytest", "version": "1"},
             "capabilities": {"elicitation": {}} if capabilities is None else capabilities,
         }
-        reply = await client.ask("initialize", params)
-        assert reply["result"]["protocolVersion"] == version
+        assert (await client.ask("initialize", params)).result["protocolVersion"] == version
         client.notify("notifications/initialized")
         return client
 
@@ -182,15 +181,20 @@ class SocketWire:
         request_id: int = message["id"]
         return request_id
 
-    async def ask(self, method: str, params: Mapping[str, Any] | None = None, **meta: Any) -> dict[str, Any]:
-        return await self.line.reply_to(self.begin(method, params, **meta))
+    async def answer_to(self, request_id: object) -> Answer:
+        """The reply, as if it had come over HTTP."""
+        body = json.dumps(await self.line.reply_to(request_id), separators=(",", ":"))
+        return Answer(200, {"content-type": "application/json"}, body.encode())
+
+    async def ask(self, method: str, params: Mapping[str, Any] | None = None, **meta: Any) -> Answer:
+        return await self.answer_to(self.begin(method, params, **meta))
 
     def calling(self, name: str, arguments: Mapping[str, Any] | None = None, **meta: Any) -> int:
         """Begin a call; its id."""
         return self.begin("tools/call", {"name": name, "arguments": arguments or {}}, **meta)
 
-    async def call(self, name: str, arguments: Mapping[str, Any] | None = None, **meta: Any) -> dict[str, Any]:
-        return await self.line.reply_to(self.calling(name, arguments, **meta))
+    async def call(self, name: str, arguments: Mapping[str, Any] | None = None, **meta: Any) -> Answer:
+        return await self.answer_to(self.calling(name, arguments, **meta))
 
     def notify(self, method: str, params: Mapping[str, Any] | None = None) -> None:
         message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
@@ -199,7 +203,7 @@ class SocketWire:
     def cancel(self, request_id: object) -> None:
         self.notify("notifications/cancelled", {"requestId": request_id})
 
-    def answer(self, request_id: object, result: Mapping[str, Any]) -> None:
+    def reply(self, request_id: object, result: Mapping[str, Any]) -> None:
         """To a request of the server."""
         self.line.send({"jsonrpc": "2.0", "id": request_id, "result": result})
 

@@ -1,7 +1,8 @@
-"""The same question over both eras: by one who knows a session, or opens one if there is none yet."""
+"""The same question on every wire and in both eras: by one who opens a session if there is none yet."""
 
 from collections.abc import Awaitable, Callable
 
+from tests.socket import SocketWire, dial
 from tests.wire import Answer, Durable, Wire
 
 Knock = Callable[..., Awaitable[Answer]]
@@ -22,7 +23,31 @@ async def handshake(secret: str | None, **headers: str | None) -> Answer:
     return await client.post(message, headers={**without, **headers})
 
 
-ERAS: dict[str, Knock] = {"2026-07-28": stateless, "2025-11-25": handshake}
+async def socket(secret: str | None, **headers: str | None) -> Answer:
+    """2026-07-28 over WebSocket: how its handshake is answered, or the first request."""
+    line = await dial(secret, headers=headers).opened()
+    return await first_answer(SocketWire(line, Wire(secret)), "tools/list")
+
+
+async def older_socket(secret: str | None, **headers: str | None) -> Answer:
+    """2025-11-25 over WebSocket."""
+    line = await dial(secret, headers=headers).opened()
+    client = SocketWire(line, Wire(secret), is_stateless=False)
+    about = {"protocolVersion": "2025-11-25", "clientInfo": {"name": "pytest", "version": "1"}, "capabilities": {}}
+    return await first_answer(client, "initialize", **about)
+
+
+async def first_answer(client: SocketWire, method: str, **params: object) -> Answer:
+    if client.line.answer.status != 101:
+        await client.line.over()
+        return client.line.answer
+    answer = await client.ask(method, params)
+    await client.leave()
+    return answer
+
+
+OVER_HTTP: dict[str, Knock] = {"2026-07-28": stateless, "2025-11-25": handshake}
+ERAS: dict[str, Knock] = {**OVER_HTTP, "websocket 2026-07-28": socket, "websocket 2025-11-25": older_socket}
 
 
 def everything(answer: Answer) -> tuple[int, dict[str, str], bytes]:

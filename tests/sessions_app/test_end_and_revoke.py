@@ -43,7 +43,9 @@ async def test_the_client_is_kept_out(knock: Knock, kind: Kind, alice: User) -> 
     assert await in_thread(lambda: row.end_and_revoke("by alice: lost laptop"))
     assert everything(await knock(kind.secret)) == bad
     await row.arefresh_from_db()
-    assert row.end_reason == "by alice: lost laptop"
+    assert row.ended_at is not None
+    if row.transport == "http":  # a socket's was over when its client left
+        assert row.end_reason == "by alice: lost laptop"
 
 
 async def test_all_sessions_of_the_credential_end_and_no_others(

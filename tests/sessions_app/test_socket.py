@@ -45,16 +45,16 @@ async def older(wire: Wire) -> AsyncIterator[SocketWire]:
 
 
 async def test_a_client_of_2026_07_28_is_served(socket: SocketWire) -> None:
-    assert (await socket.ask("server/discover"))["result"]["supportedVersions"] == ["2026-07-28"]
-    names = {tool["name"] for tool in (await socket.ask("tools/list"))["result"]["tools"]}
+    assert (await socket.ask("server/discover")).result["supportedVersions"] == ["2026-07-28"]
+    names = {tool["name"] for tool in (await socket.ask("tools/list")).result["tools"]}
     assert "echo" in names
-    assert (await socket.call("echo", {"text": "hi"}))["result"]["structuredContent"] == {"result": "hi"}
+    assert (await socket.call("echo", {"text": "hi"})).result["structuredContent"] == {"result": "hi"}
 
 
 async def test_a_client_of_the_handshake_era_is_served(older: SocketWire) -> None:
-    names = {tool["name"] for tool in (await older.ask("tools/list"))["result"]["tools"]}
+    names = {tool["name"] for tool in (await older.ask("tools/list")).result["tools"]}
     assert "echo" in names
-    assert (await older.call("echo", {"text": "hi"}))["result"]["structuredContent"] == {"result": "hi"}
+    assert (await older.call("echo", {"text": "hi"})).result["structuredContent"] == {"result": "hi"}
 
 
 async def test_progress_comes_before_the_result(client: SocketWire) -> None:
@@ -75,9 +75,8 @@ async def test_a_cancelled_call_is_stopped_and_not_answered(client: SocketWire) 
 async def test_the_server_asks_its_client(older: SocketWire) -> None:
     called = older.calling("ask", {"text": "sure?"})
     asked = await older.line.told("elicitation/create")
-    older.answer(asked["id"], {"action": "accept", "content": {"sure": True}})
-    reply = await older.line.reply_to(called)
-    assert reply["result"]["structuredContent"] == {"result": "sure?: yes"}
+    older.reply(asked["id"], {"action": "accept", "content": {"sure": True}})
+    assert (await older.answer_to(called)).result["structuredContent"] == {"result": "sure?: yes"}
 
 
 async def test_a_subscription_is_told_and_left(socket: SocketWire) -> None:
@@ -100,8 +99,10 @@ async def test_the_session_lives_as_long_as_the_socket(wire: Wire) -> None:
     session = await identity_pool.run(Session.objects.get)
     assert (session.transport, session.protocol_version, session.ended_at) == ("websocket", "2026-07-28", None)
     await client.leave()
-    session = await identity_pool.run(Session.objects.get)
-    assert session.end_reason == "by the client"
+    async with asyncio.timeout(5):
+        while (await Session.objects.aget()).ended_at is None:
+            await asyncio.sleep(0.01)
+    assert (await Session.objects.aget()).end_reason == "by the client"
 
 
 async def test_an_operator_ends_it(socket: SocketWire) -> None:

@@ -1,4 +1,4 @@
-"""Who sees what: every role, by every kind of credential, over both revisions. Listed if and only if callable."""
+"""Who sees what: every role, by every kind of credential, on every wire. Listed if and only if callable."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -13,12 +13,13 @@ from sessions_app.permissions import ADMINISTRATORS, MEMBERS
 from sessions_app.pool import identity_pool
 from tests.conftest import make_user
 from tests.sessions_app.test_guests import GuestDurable, GuestWire
+from tests.socket import SocketWire
 from tests.wire import Answer, Durable, Wire
 from tools_app.registry import registry
 
 pytestmark = pytest.mark.alike
 
-Client = Wire | Durable
+Client = Wire | Durable | SocketWire
 NARROW = ["tools_app.call_echo", "tools_app.read_menu", "tools_app.call_restock", "tools_app.use_suggest"]
 HIDDEN = (-32602, -32002)
 """What an unknown name answers; of a resource before 2026-07-28 the second."""
@@ -59,13 +60,18 @@ def jwt(user: User, scopes: list[str] | None) -> str:
     return own.issue(TokenFamily.open(user, scopes=scopes)[0])
 
 
+async def wire_of(secret: str) -> Wire:
+    return Wire(secret)
+
+
 KINDS = [api_key, session_token, jwt]
 TYPED = {"name": "drink", "value": "t"}
-ERAS = ["2026-07-28", "2025-11-25"]
-
-
-async def client_of(era: str, secret: str) -> Client:
-    return Wire(secret) if era == "2026-07-28" else await Durable.open(secret)
+ERAS: dict[str, Callable[[str], Awaitable[Client]]] = {
+    "2026-07-28": wire_of,
+    "2025-11-25": Durable.open,
+    "websocket 2026-07-28": SocketWire.open,
+    "websocket 2025-11-25": SocketWire.shake_hands,
+}
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -76,10 +82,10 @@ async def test_listed_if_and_only_if_callable(
 ) -> None:
     role = ROLES[name]
     secret = await identity_pool.run(lambda: kind(role.user(), role.scopes))
-    await check(await client_of(era, secret), may=role.scopes)
+    await check(await ERAS[era](secret), may=role.scopes)
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", ["2026-07-28", "2025-11-25"])
 async def test_for_guests_too(era: str, db_for_threads: None, recorded: Any) -> None:
     await check(GuestWire(None) if era == "2026-07-28" else await GuestDurable.open(None))
 
@@ -112,7 +118,7 @@ async def listed(client: Client, method: str, key: str, name: str) -> set[str]:
     cursor: dict[str, Any] = {}
     while True:
         answer = await client.ask(method, cursor)
-        if isinstance(client, Wire):
+        if getattr(client, "is_stateless", isinstance(client, Wire)):
             assert answer.result["cacheScope"] == "private"
         names |= {entry[name] for entry in answer.result[key]}
         if not (after := answer.result.get("nextCursor")):
@@ -131,7 +137,7 @@ def is_known(answer: Answer) -> bool:
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_hidden_answers_exactly_as_unknown(era: str, charlie: User, recorded: Any) -> None:
-    client = await client_of(era, await identity_pool.run(lambda: api_key(charlie, None)))
+    client = await ERAS[era](await identity_pool.run(lambda: api_key(charlie, None)))
     cases: list[tuple[str, dict[str, Any], str]] = [
         ("tools/call", {"name": "{}", "arguments": {}}, "restock"),
         ("prompts/get", {"name": "{}", "arguments": {}}, "audit"),
