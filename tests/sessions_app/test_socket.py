@@ -1,5 +1,6 @@
 """MCP over WebSocket: one socket, its era, its session, and its end."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
