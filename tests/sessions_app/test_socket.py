@@ -101,7 +101,7 @@ async def test_the_session_lives_as_long_as_the_socket(wire: Wire) -> None:
     assert (session.transport, session.protocol_version, session.ended_at) == ("websocket", "2026-07-28", None)
     await client.leave()
     async with asyncio.timeout(5):
-        while (await Session.objects.aget()).ended_at is None:
+        while (await Session.objects.aget()).ended_at is None:  # noqa: ASYNC110 (there is no event)
             await asyncio.sleep(0.01)
     assert (await Session.objects.aget()).end_reason == "by the client"
 
