@@ -215,15 +215,15 @@ class Socket:
     async def _refuse(
         self, refusal: Refused, message: Message | Reply | None, exchange: Exchange | None = None
     ) -> None:
-        """Only who asked is answered. Some refusals are of the whole socket."""
+        """Only who asked is answered; and nobody by a refusal of the whole socket, which says so by closing."""
         note(refusal, self._scope)
-        if message is None or (isinstance(message, Message) and message.id is not None):
-            await (exchange or Exchange(self._carrier, "")).reply(body_of(refusal, message), refusal.status)
         self._refused += 1
         if (close := closing_for(refusal)) is not None:
             self._end(close)
         elif self._refused > MOST_REFUSED:
             self._end(HEEDLESS)
+        elif message is None or (isinstance(message, Message) and message.id is not None):
+            await (exchange or Exchange(self._carrier, "")).reply(body_of(refusal, message), refusal.status)
 
     # --- Its end ---
 

@@ -142,6 +142,14 @@ class House:
         key = manage(environ, "createkey", USERNAME, "--name", "bench", "--create-user", "--quiet")
         return cls(environ, key.strip())
 
+    def keys(self, count: int) -> list[str]:
+        """Of as many users."""
+        names = (f"idle-{number}" for number in range(count))
+        made = (
+            manage(self.environ, "createkey", name, "--name", "idle", "--create-user", "--quiet") for name in names
+        )
+        return [key.strip() for key in made]
+
     def concierge(self, redis_url: str | None) -> Entrant:
         shared = {} if redis_url is None else {"REDIS_URL": redis_url}
         return Entrant(OURS, ["project.asgi:application"], self.key, self.environ | shared)

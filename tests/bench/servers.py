@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +33,8 @@ class Entrant:
     app: list[str]
     token: str
     environ: dict[str, str]
+    program: list[str] = field(default_factory=lambda: [*UVICORN, *QUIET])
+    """What is given the port and the app."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,18 @@ class Running:
 
 @contextmanager
 def running(entrant: Entrant, call: Call, *, core: int, log: Path) -> Iterator[Running]:
+    """A server that answers `call` rightly."""
+    with started(entrant, core=core, log=log) as server:
+        server.wait_until_ready(call)
+        yield server
+
+
+@contextmanager
+def started(entrant: Entrant, *, core: int, log: Path) -> Iterator[Running]:
     port = free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*UVICORN, *QUIET, f"--port={port}", *entrant.app],
+            [*entrant.program, f"--port={port}", *entrant.app],
             cwd=ROOT,
             env=entrant.environ,
             stdout=output,
@@ -101,7 +111,6 @@ def running(entrant: Entrant, call: Call, *, core: int, log: Path) -> Iterator[R
         )
     server = Running(entrant, process, port, log)
     try:
-        server.wait_until_ready(call)
         yield server
     finally:
         if process.poll() is None:

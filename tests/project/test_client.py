@@ -13,30 +13,49 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitRequestParams, ElicitResult
 
+from sessions_app.client import websocket
 from sessions_app.models import Preference, User
 from tests.conftest import key_for
 from tests.process import Process
 
 SPOKEN = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 """What comes of the modes that the client has."""
+WIRES = [(wire, mode) for wire in ("http", "ws") for mode in SPOKEN]
 
 Connect = Callable[[str, str], AbstractAsyncContextManager[Client]]
 
 
-@pytest.fixture(params=SPOKEN)
+@asynccontextmanager
+async def over_http(url: str, key: str) -> AsyncIterator[Any]:
+    """With a connection for each request, as there are behind a proxy."""
+    limits = httpx2.Limits(max_keepalive_connections=0)
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, limits=limits) as http:
+        yield streamable_http_client(f"{url}/mcp", http_client=http)
+
+
+@asynccontextmanager
+async def over_websocket(url: str, key: str) -> AsyncIterator[Any]:
+    yield websocket(f"{url.replace('http', 'ws')}/ws/mcp", token=key)
+
+
+TRANSPORTS = {"http": over_http, "ws": over_websocket}
+
+
+@pytest.fixture(params=WIRES, ids=" ".join)
 def connected(request: pytest.FixtureRequest) -> Connect:
-    """A client of each era, with a connection for each request, as there are behind a proxy."""
+    """A client of each era, over each wire."""
+    wire, mode = request.param
 
     async def accept(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         return ElicitResult(action="accept", content={"sure": True})
 
     @asynccontextmanager
     async def connect(url: str, key: str) -> AsyncIterator[Client]:
-        limits = httpx2.Limits(max_keepalive_connections=0)
-        http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, limits=limits)
-        transport = streamable_http_client(f"{url}/mcp", http_client=http)
-        async with http, Client(transport, mode=request.param, elicitation_callback=accept) as client:
-            assert client.protocol_version == SPOKEN[request.param]
+        async with (
+            TRANSPORTS[wire](url, key) as transport,
+            Client(transport, mode=mode, elicitation_callback=accept) as client,
+        ):
+            assert client.protocol_version == SPOKEN[mode]
             yield client
 
     return connect
@@ -102,13 +121,18 @@ async def answer_of(client: Client) -> Any:
 async def test_two_workers_are_like_one(two_workers: Callable[[], Process], connected: Connect) -> None:
     process = two_workers()
     answered_by: set[str] = set()
-    async with asyncio.timeout(30), connected(process.url, process.key) as client:
-        while len(answered_by) < 2:
-            assert "get-user-profile" in {tool.name for tool in (await client.list_tools()).tools}
-            assert await progress_of(client) == [1, 2, 3]
-            assert await answer_of(client) == {"result": "Tea: yes"}
-            result = await client.call_tool("worker", {})
-            answered_by.add(str(result.structured_content))
+    async with asyncio.timeout(30):
+        while len(answered_by) < 2:  # a socket stays where it is
+            async with connected(process.url, process.key) as client:
+                answered_by |= {await round_of(client) for _ in range(5)}
+
+
+async def round_of(client: Client) -> str:
+    """The worker that the last answer is from."""
+    assert "get-user-profile" in {tool.name for tool in (await client.list_tools()).tools}
+    assert await progress_of(client) == [1, 2, 3]
+    assert await answer_of(client) == {"result": "Tea: yes"}
+    return str((await client.call_tool("worker", {})).structured_content)
 
 
 async def test_a_bad_key_is_refused(served: str) -> None:
