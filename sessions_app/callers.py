@@ -39,11 +39,11 @@ class Callers:
         principal = self._met.get(presented.key)
         if principal is not None:
             return principal
-        self._refuse_suspect(presented.network)
+        self.refuse_suspect(presented.network)
         try:
             return await self._met.read(presented.key, presented.identify)
         except Unauthenticated:
-            await self._suspect(presented.network)
+            await self.suspect(presented.network)
             raise
 
     async def know(self, presented: Presented, epoch: Epoch) -> Principal:
@@ -59,12 +59,12 @@ class Callers:
             principal = await presented.identify()
         except Unauthenticated:
             self._met.drop(presented.key)
-            await self._suspect(presented.network)
+            await self.suspect(presented.network)
             raise
         self._met.put(presented.key, principal)
         return principal
 
-    def _refuse_suspect(self, network: str) -> None:
+    def refuse_suspect(self, network: str) -> None:
         """Only of those that nobody has met lately: whose neighbour guesses is not locked out in mid-work."""
         until = self._suspects.get(network)
         if until is None:
@@ -73,7 +73,7 @@ class Callers:
             raise RateLimited(Bucket(BAD_CREDENTIAL, network), wait)
         del self._suspects[network]
 
-    async def _suspect(self, network: str) -> None:
+    async def suspect(self, network: str) -> None:
         bucket = Bucket(BAD_CREDENTIAL, network)
         admission = await state.admit(Ticket("", [bucket]))
         if admission.refused is not None:

@@ -19,6 +19,7 @@ from .models import (
     SessionToken,
     Subscription,
     TokenFamily,
+    WebSocketTicket,
 )
 from .models.session import SessionQuerySet
 
@@ -52,6 +53,11 @@ def unused_sessions() -> QuerySet[Session]:
 @chore("sessions that ended 30 days ago")
 def old_sessions() -> QuerySet[Session]:
     return Session.objects.filter(ended_at__lte=timezone.now() - HISTORY, calls__gt=0)
+
+
+@chore("WebSocket tickets that nobody used")
+def old_tickets() -> QuerySet[WebSocketTicket]:
+    return WebSocketTicket.objects.filter(expires_at__lte=timezone.now())
 
 
 @chore("session tokens that ended 30 days ago")

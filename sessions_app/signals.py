@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import Group, Permission
+from django.contrib.sessions.models import Session as SignIn
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from . import authority
@@ -40,6 +42,15 @@ def credential_changed(instance: Any, **signal: Any) -> None:
     authority.changed(instance.user_id)
 
 
+def signed_out(instance: SignIn, **signal: Any) -> None:
+    """A cookie is worth nothing any more, nor what a page opened with a ticket that it asked for.
+
+    Django's own signal is sent before that is so.
+    """
+    if user := instance.get_decoded().get(SESSION_KEY):
+        authority.changed(int(user))
+
+
 def anybody_changed(**signal: Any) -> None:
     authority.changed()
 
@@ -52,6 +63,7 @@ for through in (User.groups.through, User.user_permissions.through):
     m2m_changed.connect(memberships_changed, sender=through)
 post_save.connect(user_saved, sender=User)
 post_delete.connect(user_deleted, sender=User)
+post_delete.connect(signed_out, sender=SignIn)
 for credential in (ApiKey, SessionToken, TokenFamily):
     post_save.connect(credential_changed, sender=credential)
     post_delete.connect(credential_changed, sender=credential)

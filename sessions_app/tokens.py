@@ -16,6 +16,7 @@ from string import ascii_lowercase, ascii_uppercase, digits
 API_KEY = "cgk"
 SESSION_TOKEN = "cgs"
 REFRESH_TOKEN = "cgr"
+TICKET = "cgt"
 TOKEN_FAMILY = "cgf"
 """Never a secret's: what lists call the tokens that one sign-in led to."""
 

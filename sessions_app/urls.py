@@ -3,7 +3,7 @@
 from django.urls import path, re_path, register_converter
 from django.urls.converters import PathConverter
 
-from .api import keys, preferences, schema, session_tokens, sessions, token, view
+from .api import keys, preferences, schema, session_tokens, sessions, token, view, websocket_tickets
 
 app_name = "api"
 
@@ -26,6 +26,7 @@ urlpatterns = [
     path("keys/<int:id>/", keys.ApiKeyView.as_view()),
     path("sessions/", sessions.SessionsView.as_view()),
     path("sessions/<int:id>/", sessions.SessionView.as_view()),
+    path("websocket-tickets/", websocket_tickets.WebSocketTicketsView.as_view()),
     path("preferences/", preferences.PreferencesView.as_view()),
     path("preferences/<anything:key>/", preferences.PreferenceView.as_view()),
     path("schema/", schema.SchemaView.as_view(), name="schema"),

@@ -132,5 +132,5 @@ class SessionAdmin(ReadOnly, AboutPeople):
             self.log_change(request, session, f"{what} {typed_reason(request)}".strip())
         left = len(sessions) - len(taken)
         messages.success(
-            request, f"Ended: {len(sessions)}. Credentials revoked: {len(taken)}; no more valid: {left}."
+            request, f"Ended: {len(sessions)}. Credentials revoked: {len(taken)}; nothing to revoke: {left}."
         )

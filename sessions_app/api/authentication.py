@@ -8,17 +8,15 @@ from rest_framework.request import Request
 
 from sessions_app.addresses import address_of, network_of
 from sessions_app.admission import refuse
-from sessions_app.credentials import CREDENTIAL_HEADERS, identify, only_secret
+from sessions_app.credentials import CREDENTIAL_HEADERS, browser, identify, only_secret
 from sessions_app.exceptions import Unauthenticated
 from sessions_app.jwt.key_set import KeysMissing
-from sessions_app.limits import BAD_CREDENTIAL, CALLS, Bucket
+from sessions_app.limits import BAD_CREDENTIAL, Bucket
 from sessions_app.models import User
 from sessions_app.principal import Principal
 from sessions_app.state import state
 
 CHALLENGE = 'Bearer realm="concierge"'
-BROWSER = "browser"
-"""The identity of a cookie. No session of MCP binds to it."""
 
 
 class CredentialAuthentication(BaseAuthentication):
@@ -47,14 +45,7 @@ class BrowserAuthentication(SessionAuthentication):
         if found is None or not isinstance(found[0], User):
             return None
         user = found[0]
-        return user, Principal(
-            account=user.pk,
-            username=user.get_username(),
-            credential=BROWSER,
-            label=user.get_username(),
-            permissions=user.permission_names(),
-            buckets=(Bucket(CALLS, f"user:{user.pk}"),),
-        )
+        return user, browser.principal(user, request.session.session_key or "")
 
 
 def identified(secret: str) -> Principal:

@@ -16,10 +16,10 @@ from sessions_app.jwt.key_set import KeysMissing
 from sessions_app.pool import identity_pool
 from sessions_app.principal import Principal
 
-from . import api_key, guest, jwt, outside_jwt, session_token
+from . import api_key, browser, guest, jwt, outside_jwt, session_token
 
 KINDS = (api_key, session_token, jwt, outside_jwt)
-HOLDERS = (*KINDS, guest)
+HOLDERS = (*KINDS, browser, guest)
 """Whose streams may be open."""
 OWN_HEADERS = {"x-api-key": tokens.API_KEY, "x-session-token": tokens.SESSION_TOKEN}
 """By the header that only one kind may come in: how that kind begins. Any kind may come as a Bearer."""

@@ -8,10 +8,11 @@ from .server_request import ServerRequest
 from .session import Session
 from .session_token import SessionToken
 from .subscription import Subscription
+from .ticket import WebSocketTicket
 from .token_family import TokenFamily
 from .user import User
 
 __all__ = [
     "ApiKey", "FamiliarNetwork", "OutsideIdentity", "Preference", "RefreshToken", "RevokedToken", "ServerRequest",
-    "Session", "SessionToken", "Subscription", "TokenFamily", "User",
+    "Session", "SessionToken", "Subscription", "TokenFamily", "User", "WebSocketTicket",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ socket may do is decided anew with each message, as over HTTP: that it is open p
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from channels.consumer import AsyncConsumer
@@ -15,7 +15,8 @@ from django.db import Error as DatabaseFailure
 
 from sessions_app.addresses import network_of, peer_address
 from sessions_app.admission import admit
-from sessions_app.credentials import presented
+from sessions_app.callers import Presented
+from sessions_app.credentials import CREDENTIAL_HEADERS, presented, ticket
 from sessions_app.exceptions import Refused
 
 from .guard import SUBPROTOCOL, Guard
@@ -50,7 +51,7 @@ class McpWebSocketConsumer(AsyncConsumer):
         try:
             headers = self.guard.check_socket(scope)
             network = network_of(peer_address(scope))
-            caller = presented(headers, network)
+            caller = await who_presents(headers, scope["subprotocols"], network)
             admitted = await admit(caller, Opening(), None)
             with sockets.place(admitted.principal, network):
                 await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
@@ -63,6 +64,21 @@ class McpWebSocketConsumer(AsyncConsumer):
             await refuse(denying(send), unavailable())
         except OSError:
             return  # the client left before it was let in
+
+
+async def who_presents(headers: Mapping[str, str], offered: Sequence[str], network: str) -> Presented:
+    """A credential in a header; or a page's ticket, offered as a subprotocol because a page sets no headers.
+
+    Never a cookie. Raises: Refused, Unauthenticated, RateLimited.
+    """
+    tickets = [name for name in offered if ticket.is_ticket(name)]
+    if not tickets:
+        return presented(headers, network)
+    if len(tickets) > 1 or any(name in headers for name in CREDENTIAL_HEADERS):
+        raise Refused("Send one credential, not two.")
+    if "origin" not in headers:
+        raise Refused("A ticket is for a page of this server, and a page has an Origin.", status=403)
+    return await ticket.redeemed(tickets[0], network)
 
 
 def denying(send: Send) -> Send:

@@ -50,7 +50,7 @@ def example(path: str) -> str:
 
 
 def test_there_are_as_many_routes_as_there_should_be() -> None:
-    assert len(ROUTES) == 15
+    assert len(ROUTES) == 16
     assert {"keys/", "keys/<int:id>/", "usage/", "token/refresh/", "preferences/<anything:key>/", ""} <= set(
         ROUTES
     )

@@ -28,6 +28,7 @@ from sessions_app import chores
 from sessions_app.chores import Chore, delete
 from sessions_app.management.commands import cleanup
 from sessions_app.models import (
+    ApiKey,
     FamiliarNetwork,
     RefreshToken,
     RevokedToken,
@@ -37,6 +38,7 @@ from sessions_app.models import (
     Subscription,
     TokenFamily,
     User,
+    WebSocketTicket,
 )
 from sessions_app.models.session_lifetime import IDLE_LIFETIME, LIFETIME
 from tests.conftest import key_for
@@ -90,7 +92,7 @@ def call(started_at: Any) -> ToolCall:
 def everything() -> list[Any]:
     models = (
         Session, ServerRequest, Subscription, SignIn, ToolCall,
-        SessionToken, TokenFamily, RefreshToken, RevokedToken, FamiliarNetwork,
+        SessionToken, TokenFamily, RefreshToken, RevokedToken, FamiliarNetwork, WebSocketTicket,
     )  # fmt: skip
     return [row for model in models for row in model._base_manager.order_by("pk").values()]
 
@@ -108,6 +110,8 @@ def one_of_each(user: User) -> None:
         aged = {"created_at": ago(2 * since), "expires_at": ago(since)}
         SessionToken.objects.filter(pk=SessionToken.mint(user)[0].pk).update(**aged)
         TokenFamily.objects.filter(pk=TokenFamily.open(user)[0].pk).update(**aged)
+    ticket, _ = WebSocketTicket.mint(ApiKey.mint(user, "page")[0].principal())
+    WebSocketTicket.objects.filter(pk=ticket.pk).update(expires_at=ago(HOUR))
     RevokedToken.objects.revoke("https://mcp.example", "over", ago(MINUTE))
     user.familiar_networks.create(network="10.0.0.7/32", seen_at=ago(90 * DAY))
 

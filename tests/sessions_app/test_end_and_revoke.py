@@ -101,13 +101,13 @@ def test_an_operator_does_it_with_a_reason(alice: User) -> None:
     family, _ = TokenFamily.open(alice)
     rows = [session(alice, held.credential) for held in (token, family)]
     room.act("end_and_revoke", *rows, reason="lost laptop")
-    assert "Ended: 2. Credentials revoked: 2; no more valid: 0." in room.read(list_of(Session))
+    assert "Ended: 2. Credentials revoked: 2; nothing to revoke: 0." in room.read(list_of(Session))
     for held in (token, family, *rows):
         held.refresh_from_db()
     assert {token.revoked_reason, family.revoked_reason} == {"by operator: lost laptop"}
     assert {row.end_reason for row in rows} == {"by operator: lost laptop"}
     room.act("end_and_revoke", rows[0])
-    assert "Ended: 1. Credentials revoked: 0; no more valid: 1." in room.read(list_of(Session))
+    assert "Ended: 1. Credentials revoked: 0; nothing to revoke: 1." in room.read(list_of(Session))
 
 
 def test_who_may_only_end_sessions_may_not_revoke(charlie: User) -> None:

@@ -1,0 +1,52 @@
+"""Tickets: a page's way to open one socket. Each stands for the credential that it was asked for with."""
+
+from functools import partial
+from hashlib import sha256
+
+from sessions_app import tokens
+from sessions_app.callers import Presented, callers
+from sessions_app.exceptions import Unauthenticated
+from sessions_app.models import WebSocketTicket
+from sessions_app.pool import identity_pool, opening_pool
+from sessions_app.principal import Principal
+
+
+def is_ticket(text: str) -> bool:
+    return text.startswith(f"{tokens.TICKET}_")
+
+
+async def redeemed(secret: str, network: str) -> Presented:
+    """Use it up. What is presented from then on is what proved who asked for it, as valid as that is by then.
+
+    Raises: Unauthenticated, RateLimited.
+    """
+    callers.refuse_suspect(network)
+    try:
+        proof = await opening_pool.run(lambda: proof_of(secret))
+    except Unauthenticated:
+        await callers.suspect(network)
+        raise
+    # Not the ticket's: it would be remembered as somebody's, and so let in who presents it again.
+    key = sha256(f"proof/{proof}".encode()).digest()
+    return Presented(key, partial(holder_of, proof), network)
+
+
+def proof_of(secret: str) -> str:
+    """Raises: Unauthenticated."""
+    token = tokens.parse(secret)
+    if token is None or token.prefix != tokens.TICKET:
+        raise Unauthenticated("WebSocket ticket with a wrong checksum")
+    proof = WebSocketTicket.redeem(token)
+    if proof is None:
+        raise Unauthenticated(f"WebSocket ticket cgt_{token.public_id} is unknown, expired or used")
+    return proof
+
+
+async def holder_of(proof: str) -> Principal:
+    """Raises: Unauthenticated."""
+    from . import current
+
+    principal = (await identity_pool.run(lambda: current([proof]))).get(proof)
+    if principal is None:
+        raise Unauthenticated("a WebSocket's credential that is not valid any more")
+    return principal
