@@ -14,6 +14,7 @@ from django.conf import settings
 
 from .config import Config
 from .health import draining
+from .sockets import CLOSE, GuardedSocket
 
 SAME_STOP = 1.0
 """Seconds in which more signals are the same wish: systemd tells a whole group, `make` and parents pass it on."""
@@ -24,7 +25,10 @@ LAST_STEPS = 1.0
 IDLE = 75
 """Seconds that a quiet connection is kept. Longer than proxies keep theirs (60 is usual): whoever closes first
 may close on a request that is on its way, so it should be the one who sends the requests."""
-CLOSE = (b"connection", b"close")
+LARGEST_MESSAGE = 256 * 1024
+"""Bytes of one on a WebSocket."""
+SILENCE = 20
+"""Seconds after which a WebSocket's peer is asked whether it is there, and that it then has to answer."""
 
 
 class Server(uvicorn.Server):
@@ -142,6 +146,12 @@ def uvicorn_config(config: Config) -> uvicorn.Config:
         log_level="warning",
         server_header=False,
         timeout_keep_alive=IDLE,
+        ws=GuardedSocket,
+        ws_max_size=LARGEST_MESSAGE,
+        # A few bytes would inflate to a whole message, and each socket would hold memory for it.
+        ws_per_message_deflate=False,
+        ws_ping_interval=SILENCE,
+        ws_ping_timeout=SILENCE,
         # Only what trusted proxies say of a client's address counts. uvicorn trusts loopback unless told.
         proxy_headers=bool(config.trusted_proxies),
         forwarded_allow_ips=[str(network) for network in config.trusted_proxies],

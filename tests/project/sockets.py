@@ -1,0 +1,173 @@
+"""A server of WebSockets as ours is configured, and an application whose every path does one thing."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from django.conf import settings
+from uvicorn.protocols.utils import ClientDisconnected
+
+from project.server import Server, uvicorn_config
+from project.sockets import GuardedSocket
+from tests.frames import RawSocket
+from tests.process import until
+
+BIG = "a" * 2**20
+"""What `pour` sends again and again: more than the kernel keeps for a client that does not read."""
+
+
+class Application:
+    """ASGI. A path is the method's name."""
+
+    def __init__(self) -> None:
+        self.is_called, self.may_go_on, self.is_stopping = (threading.Event() for _ in range(3))
+        self.ends: list[Any] = []
+        """Of each call the message, or the error, that was its last."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            assert (await receive())["type"] == "websocket.connect"
+        self.is_called.set()
+        try:
+            self.ends.append(await getattr(self, scope["path"].strip("/"))(receive, send))
+        except ClientDisconnected as error:
+            self.ends.append(error)
+            raise
+
+    async def echo(self, receive: Any, send: Any) -> Any:
+        await send({"type": "websocket.accept", "subprotocol": None})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({**message, "type": "websocket.send"})
+        return message
+
+    async def hesitate(self, receive: Any, send: Any) -> Any:
+        await until_set(self.may_go_on)
+        return await self.echo(receive, send)
+
+    async def work(self, receive: Any, send: Any) -> Any:
+        """Accept, and read nothing for a time."""
+        await send({"type": "websocket.accept"})
+        await until_set(self.may_go_on)
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({**message, "type": "websocket.send"})
+        return message
+
+    async def pour(self, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        while True:
+            await send({"type": "websocket.send", "text": BIG})
+
+    async def close(self, receive: Any, send: Any) -> Any:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 4403, "reason": "ended"})
+        return await receive()
+
+    async def fail(self, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        raise LookupError("not for the peer")
+
+    async def leave(self, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+
+    async def refuse(self, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.http.response.start", "status": 401, "headers": [(b"x-why", b"key")]})
+        await send({"type": "websocket.http.response.body", "body": b"{}"})
+
+    async def stop(self, receive: Any, send: Any) -> None:
+        """Told to stop, answer the call in flight, and then close: as the real application does."""
+        await send({"type": "websocket.accept"})
+        call = await receive()
+        await until_set(self.is_stopping)
+        await until_set(self.may_go_on)
+        await send({"type": "websocket.send", "text": call["text"]})
+        await send({"type": "websocket.close", "code": 1012})
+
+    async def http(self, receive: Any, send: Any) -> Any:
+        """A stream that ends when its client is gone."""
+        while (message := await receive())["type"] != "http.disconnect":
+            pass
+        return message
+
+
+async def until_set(event: threading.Event) -> None:
+    while not event.is_set():  # noqa: ASYNC110 (it is set in another thread)
+        await asyncio.sleep(0.005)
+
+
+class Errors(logging.Handler):
+    """What is logged as an error, tracebacks included."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+        self.setFormatter(logging.Formatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+class SocketServer:
+    """In a thread of this process."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.application, self.errors = Application(), Errors()
+        config = uvicorn_config(settings.CONFIG)
+        own = {"app": self.application, "lifespan": "off", "host": "127.0.0.1", "port": 0}
+        for name, value in (own | changes).items():
+            setattr(config, name, value)
+        self.server = Server(config, beat=lambda: None)
+        self.thread = threading.Thread(target=self.server.run)
+
+    @property
+    def port(self) -> int:
+        port: int = self.server.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def connections(self) -> list[GuardedSocket]:
+        return [socket for socket in self.server.server_state.connections if isinstance(socket, GuardedSocket)]
+
+    def open(self, path: str = "/echo", **kwargs: Any) -> RawSocket:
+        return RawSocket(self.port, path, **kwargs)
+
+    def wait_until_nobody_is_connected(self) -> None:
+        until(lambda: not self.server.server_state.connections, seconds=5)
+
+    def last_end(self) -> Any:
+        """How the application's last call ended."""
+        until(lambda: bool(self.application.ends), seconds=5)
+        return self.application.ends[-1]
+
+    def begin_anew(self) -> list[str]:
+        """For the next test. What was logged as an error in the last one."""
+        self.application.may_go_on.set()
+        self.wait_until_nobody_is_connected()
+        self.application.may_go_on.clear()
+        self.application.is_called.clear()
+        self.application.ends.clear()
+        lines, self.errors.lines = self.errors.lines, []
+        return lines
+
+    def tell_to_stop(self) -> None:
+        self.server._told_at = time.monotonic()
+        self.server.should_exit = True
+
+
+@contextmanager
+def serving(**changes: Any) -> Iterator[SocketServer]:
+    """`changes` of uvicorn's configuration."""
+    sockets = SocketServer(**changes)
+    logging.getLogger().addHandler(sockets.errors)
+    with patch("project.asgi.end_streams", sockets.application.is_stopping.set):
+        sockets.thread.start()
+        until(lambda: sockets.server.started)
+        yield sockets
+        sockets.application.may_go_on.set()
+        sockets.tell_to_stop()
+        sockets.thread.join()
+    logging.getLogger().removeHandler(sockets.errors)
