@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import wait
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.test.utils import setup_databases, teardown_databases
 from sessions_app.callers import callers
 from sessions_app.models import ApiKey, User
 from sessions_app.permissions import ADMINISTRATORS, EVERYONE, MEMBERS
-from sessions_app.pool import POOLS, identity_pool
+from sessions_app.pool import POOLS, background_pool, identity_pool
 from sessions_app.state import state
 from sessions_app.state.memory import MemoryState
 from sessions_app.transport import presence
@@ -94,6 +95,7 @@ def db_for_threads(grants_that_ship: Grants, django_db_blocker: Any) -> Iterator
     """
     with django_db_blocker.unblock():
         yield
+        wait(background_pool._jobs, timeout=5)  # such as the end of a socket's session
         with transaction.atomic():
             clean_up(grants_that_ship)
 

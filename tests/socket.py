@@ -11,6 +11,8 @@ from project.asgi import application
 from tests.wire import HANDSHAKE_VERSION, Answer, Wire, encoded
 
 PATIENCE = 5
+STATUSES = {-32029: 429, 4401: 401, 4403: 404}
+"""What HTTP says of an error, or of what closes a socket."""
 USUAL = {"host": "127.0.0.1:8000", "connection": "Upgrade", "upgrade": "websocket"}
 
 
@@ -57,7 +59,7 @@ class Line:
             case "websocket.close":
                 if not self.answer.status:
                     self.answer.status = 403
-                self.end(event["code"], event.get("reason", ""))
+                self.end(event.get("code", 1000), event.get("reason", ""))
         self._news.set()
 
     def end(self, code: int, reason: str = "") -> None:
@@ -78,7 +80,11 @@ class Line:
 
     async def over(self) -> tuple[int, str]:
         """Once the server has put everything away: how it was closed."""
-        await asyncio.wait_for(self.task, PATIENCE)
+        done, _ = await asyncio.wait({self.task}, timeout=PATIENCE)
+        if not done:
+            raise TimeoutError
+        if not self.task.cancelled():
+            self.task.result()
         return self.close or (0, "")
 
     async def opened(self) -> Self:
@@ -139,6 +145,10 @@ class SocketWire:
     is_stateless: bool = True
     ids: Any = field(default_factory=lambda: count(1))
 
+    @property
+    def key(self) -> str | None:
+        return self.wire.key
+
     @classmethod
     async def open(cls, key: str, *, wire: Wire | None = None, **details: Any) -> Self:
         """Of 2026-07-28."""
@@ -182,9 +192,15 @@ class SocketWire:
         return request_id
 
     async def answer_to(self, request_id: object) -> Answer:
-        """The reply, as if it had come over HTTP."""
-        body = json.dumps(await self.line.reply_to(request_id), separators=(",", ":"))
-        return Answer(200, {"content-type": "application/json"}, body.encode())
+        """The reply, or how the socket was closed instead, as if it had come over HTTP."""
+        try:
+            reply = await self.line.reply_to(request_id)
+            status = STATUSES.get(reply.get("error", {}).get("code"), 200)
+        except ConnectionError:
+            code, reason = await self.line.over()
+            status, reply = STATUSES[code], {"error": {"code": code, "message": reason}}
+        body = json.dumps(reply, separators=(",", ":"))
+        return Answer(status, {"content-type": "application/json"}, body.encode())
 
     async def ask(self, method: str, params: Mapping[str, Any] | None = None, **meta: Any) -> Answer:
         return await self.answer_to(self.begin(method, params, **meta))

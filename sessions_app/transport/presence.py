@@ -81,7 +81,8 @@ async def session_by_id[C: Carrier](public_id: str, request: Request[C]) -> Sess
     session = unless_changed(_by_id.get(key))
     if session is None:
         session = await _by_id.read(key, lambda: find(public_id, request))
-    if not (session.belongs_to(principal) and session.is_live):
+    is_known_here = session.transport == request.carrier.transport  # its id means nothing on another wire
+    if not (is_known_here and session.belongs_to(principal) and session.is_live):
         raise SessionNotFound
     return session
 

@@ -201,12 +201,13 @@ class Socket:
     async def _take_other(self, session: Session, message: Message | Reply) -> None:
         """Counted and refused as a request is, but never answered."""
         try:
+            cancelled = self._work.cancelled_by(message)  # as it is now: its id may soon be another request's
             request = self._request(await admit(self._caller, Rules(self._server, message), None), message)
             now = await presence.session_by_id(session.public_id, request)
             if isinstance(message, Reply):
                 await commit_reply(now, message)
-            elif message.method == "notifications/cancelled":
-                self._work.cancel(message.cancelled_id)
+            elif cancelled is not None:
+                cancelled.cut()
         except Refused as refusal:
             await self._refuse(refusal, message)
         except DatabaseFailure:

@@ -11,6 +11,7 @@ from mcp_types import RequestId
 from sessions_app.exceptions import Refused
 
 from .exchange import Exchange
+from .jsonrpc import Message, Reply
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +47,11 @@ class Work:
         finally:
             del self._exchanges[exchange.request_id]
 
-    def cancel(self, request_id: RequestId) -> None:
-        """Its client wants no reply, and gets none (MCP, Cancellation)."""
-        if (exchange := self._exchanges.get(request_id)) is not None:
-            exchange.cut()
+    def cancelled_by(self, message: Message | Reply) -> Exchange | None:
+        """What it says that the client wants no reply to; it gets none (MCP, Cancellation)."""
+        if not isinstance(message, Message) or message.method != "notifications/cancelled":
+            return None
+        return self._exchanges.get(message.cancelled_id)
 
     def cut(self, because: Refused | None = None) -> None:
         for exchange in tuple(self._exchanges.values()):

@@ -11,15 +11,14 @@ from sessions_app.jwt import own
 from sessions_app.models import ApiKey, SessionToken, TokenFamily, User
 from sessions_app.permissions import ADMINISTRATORS, MEMBERS
 from sessions_app.pool import identity_pool
+from tests.clients import CLIENTS, Client
 from tests.conftest import make_user
 from tests.sessions_app.test_guests import GuestDurable, GuestWire
-from tests.socket import SocketWire
-from tests.wire import Answer, Durable, Wire
+from tests.wire import Answer, Wire
 from tools_app.registry import registry
 
 pytestmark = pytest.mark.alike
 
-Client = Wire | Durable | SocketWire
 NARROW = ["tools_app.call_echo", "tools_app.read_menu", "tools_app.call_restock", "tools_app.use_suggest"]
 HIDDEN = (-32602, -32002)
 """What an unknown name answers; of a resource before 2026-07-28 the second."""
@@ -60,21 +59,11 @@ def jwt(user: User, scopes: list[str] | None) -> str:
     return own.issue(TokenFamily.open(user, scopes=scopes)[0])
 
 
-async def wire_of(secret: str) -> Wire:
-    return Wire(secret)
-
-
 KINDS = [api_key, session_token, jwt]
 TYPED = {"name": "drink", "value": "t"}
-ERAS: dict[str, Callable[[str], Awaitable[Client]]] = {
-    "2026-07-28": wire_of,
-    "2025-11-25": Durable.open,
-    "websocket 2026-07-28": SocketWire.open,
-    "websocket 2025-11-25": SocketWire.shake_hands,
-}
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", CLIENTS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ROLES)
 async def test_listed_if_and_only_if_callable(
@@ -82,7 +71,7 @@ async def test_listed_if_and_only_if_callable(
 ) -> None:
     role = ROLES[name]
     secret = await identity_pool.run(lambda: kind(role.user(), role.scopes))
-    await check(await ERAS[era](secret), may=role.scopes)
+    await check(await CLIENTS[era](secret), may=role.scopes)
 
 
 @pytest.mark.parametrize("era", ["2026-07-28", "2025-11-25"])
@@ -135,9 +124,9 @@ def is_known(answer: Answer) -> bool:
     return "error" not in answer.messages[-1] or answer.error["code"] not in HIDDEN
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", CLIENTS)
 async def test_hidden_answers_exactly_as_unknown(era: str, charlie: User, recorded: Any) -> None:
-    client = await ERAS[era](await identity_pool.run(lambda: api_key(charlie, None)))
+    client = await CLIENTS[era](await identity_pool.run(lambda: api_key(charlie, None)))
     cases: list[tuple[str, dict[str, Any], str]] = [
         ("tools/call", {"name": "{}", "arguments": {}}, "restock"),
         ("prompts/get", {"name": "{}", "arguments": {}}, "audit"),
