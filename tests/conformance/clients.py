@@ -4,6 +4,7 @@ import asyncio
 import json
 import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.shared.exceptions import MCPError
 
 from project.connect import instructions
+from sessions_app.client import websocket
 from tests.bench.contest import clean_environ
+from tests.bench.servers import ROOT
 
 from .fixtures import PATIENCE, TOOLS, leaves
 from .server import MEMBER, Served
@@ -25,6 +28,7 @@ from .verdict import Problem
 
 INSPECTOR = MODULES / "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
 MCP_REMOTE = MODULES / "mcp-remote/dist/proxy.js"
+SDK_1, SDK_1_CLIENT = ROOT / ".venv/sdk-1", Path(__file__).with_name("sdk_1.py")
 LONGEST = 60
 """Seconds for one command of a client."""
 
@@ -98,12 +102,40 @@ def mcp_remote(mode: str, served: Served, home: Path) -> Seen:
     async def look() -> Seen:
         with (home / "stderr").open("a") as log:
             async with Client(stdio_client(command, log), mode=mode, read_timeout_seconds=PATIENCE) as client:
-                tools = (await client.list_tools()).tools
-                profile = (await client.call_tool("get-user-profile", {})).structured_content or {}
-                names = frozenset(tool.name for tool in tools)
-                return Seen(client.protocol_version, names, str(profile.get("username")))
+                return await seen_by(client)
 
     return asyncio.run(look())
+
+
+async def seen_by(client: Client) -> Seen:
+    tools = (await client.list_tools()).tools
+    profile = (await client.call_tool("get-user-profile", {})).structured_content or {}
+    names = frozenset(tool.name for tool in tools)
+    return Seen(client.protocol_version, names, str(profile.get("username")))
+
+
+def our_socket(mode: str, served: Served, home: Path) -> Seen:
+    """The SDK's client over the transport that we give it."""
+
+    async def look() -> Seen:
+        transport = websocket(socket_of(served), token=served.key)
+        async with Client(transport, mode=mode, read_timeout_seconds=PATIENCE) as client:
+            return await seen_by(client)
+
+    return asyncio.run(look())
+
+
+def sdk_1(served: Served, home: Path) -> Seen:
+    """In a process of its own: two versions of one package do not fit into one."""
+    command = [sys.executable, str(SDK_1_CLIENT), socket_of(served), served.key]
+    environ = clean_environ() | {"PYTHONPATH": str(SDK_1)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=LONGEST, check=True)
+    seen = json.loads(done.stdout)
+    return Seen(seen["revision"], frozenset(seen["tools"]), seen["username"])
+
+
+def socket_of(served: Served) -> str:
+    return f"{served.origin.replace('http', 'ws', 1)}/ws/mcp"
 
 
 VISITS = [
@@ -111,6 +143,9 @@ VISITS = [
     Visit("Inspector", "2026-07-28", partial(inspector, "modern")),
     Visit("mcp-remote", "2025-11-25", partial(mcp_remote, "legacy")),
     Visit("mcp-remote", "2026-07-28", partial(mcp_remote, "auto")),
+    Visit("Python SDK 1.30, WebSocket", "2025-11-25", sdk_1),
+    Visit("our WebSocket", "2025-11-25", partial(our_socket, "legacy")),
+    Visit("our WebSocket", "2026-07-28", partial(our_socket, "auto")),
 ]
 
 
@@ -121,6 +156,6 @@ def run(served: Served, scratch: Path) -> list[str]:
         began = time.monotonic()
         problems = visit.problems(served, scratch / visit.name)
         verdict = "failed" if problems else "passed"
-        print(f"{visit.revision:<12}{visit.name:<18}{verdict:>9}{time.monotonic() - began:>18.1f}", flush=True)
+        print(f"{visit.revision:<12}{visit.name:<28}{verdict:>9}{time.monotonic() - began:>8.1f}", flush=True)
         failed += [f"{visit.revision} {problem}" for problem in problems]
     return failed
