@@ -64,10 +64,11 @@ class Farewell:
 class RawSocket:
     """Blocking; nothing is answered unless the test does."""
 
-    def __init__(self, port: int, path: str = "/echo", *, buffer: int | None = None) -> None:
+    def __init__(self, port: int, path: str = "/echo", *more: str, buffer: int | None = None) -> None:
+        """`more`: header lines."""
         self.socket = connected(port, buffer)
         self._read = b""
-        self.send(handshake(path))
+        self.send(handshake(path, *more))
         head = self._until(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 "), head
 

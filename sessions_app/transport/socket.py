@@ -1,5 +1,6 @@
 """One client's socket: messages in, in their order; each request a task of its own; replies as they come."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
@@ -38,8 +39,10 @@ logger = logging.getLogger(__name__)
 
 SLOWEST_OPENING = 15.0
 """Seconds in which a client has to open a session; a socket without one is nobody's to end."""
-MOST_REFUSED = 1000
+MOST_REFUSED = 500
 """Messages in a row that were refused. Who goes on all the same does not listen."""
+PAUSE, LONGEST_PAUSE = 0.002, 0.02
+"""Seconds for each of them before the next is read, and at most: refusing costs others' time, too."""
 
 
 class Socket:
@@ -76,7 +79,6 @@ class Socket:
             await self._put_away()
 
     def leave(self) -> None:
-        """See `sockets.Open`."""
         self._is_leaving = True
         if not self._work.is_answering:
             self._end(STOPPING)
@@ -94,7 +96,6 @@ class Socket:
             pass
 
     async def _take_next(self) -> bool:
-        """Whether there may be another."""
         if self._closing.has_begun:
             return False
         event = await self._receive()
@@ -108,6 +109,8 @@ class Socket:
         else:
             await self._take(body)
             await self._work.room()
+            if self._refused:
+                await asyncio.sleep(min(self._refused * PAUSE, LONGEST_PAUSE))
         return True
 
     async def _take(self, body: bytes) -> None:

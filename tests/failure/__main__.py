@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 os.environ |= {"DJANGO_SETTINGS_MODULE": "tests.failure.settings", "CONCIERGE_LOG_LEVEL": "WARNING"}
 
-from tests.failure import cleaned, kills, left, outages, revocation, same_ids, turns
+from tests.failure import cleaned, floods, kills, left, outages, revocation, same_ids, turns
 from tests.failure.servers import Site, embedded, site
 from tests.redis_server import redis_server
 
@@ -83,6 +83,19 @@ def redis_away(here: Site) -> str:
     )
 
 
+def flooded(here: Site) -> str:
+    """Sockets that flood, and sockets that do not read"""
+    return "; ".join(
+        f"{one.name}: {sum(one.ends.values())} sockets, closed with {codes_of(one)}, others' p99"
+        f" {one.flooded * 1000:.1f} ms ({one.quiet * 1000:.1f} ms in quiet)"
+        for one in floods.run(here, here.start())
+    )
+
+
+def codes_of(one: floods.Suffered) -> str:
+    return " or ".join(str(code) if code else "nothing, but dropped" for code in sorted(one.ends))
+
+
 def cleaned_up(here: Site) -> str:
     """Very many rows cleaned up on SQLite, while serving"""
     toll = cleaned.run(here, here.start(), ROWS)
@@ -102,6 +115,7 @@ TESTS: dict[str, Callable[[Site], str]] = {
     "left": left_behind,
     "revoked": revoked,
     "redis": redis_away,
+    "floods": flooded,
     **EMBEDDED,
 }
 
