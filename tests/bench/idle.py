@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,12 +17,14 @@ from tests.bench.lines import DISCOVER, INITIALIZE, WebSocketLine, listen
 from tests.bench.load import WrongAnswer
 from tests.bench.servers import QUIET, UVICORN, Entrant, Running, started
 
-FIRST, MORE = 100, 1000
-"""Clients that come before the weighing, and those that are weighed."""
+FIRST, MORE = 20, 1000
+"""Clients that come before the weighing, and those that are weighed. The SDK has room for 1024."""
 OF_ONE_KEY = 100
 SETTLE = 3.0
 """Seconds for what is done behind the replies."""
 STARTS_WITHIN = 60.0
+PATIENCE = "--timeout-graceful-shutdown=2"
+"""Of a server that would wait for streams whose clients have left."""
 
 
 class Held(Protocol):
@@ -93,12 +95,12 @@ class Kind:
 
 
 def kinds(house: House) -> list[Kind]:
-    keys = house.keys((FIRST + MORE) // OF_ONE_KEY)
+    keys = house.keys((FIRST + MORE) // OF_ONE_KEY + 1)
     program = [sys.executable, "-m", "tests.bench.served"]
     ours = Entrant(OURS, [], house.key, house.environ, program)
     bare_program = [*UVICORN, *QUIET, "--ws=websockets-sansio", "--ws-per-message-deflate=false"]
     bare = Entrant("Channels", ["tests.bench.bare:application"], "x", clean_environ(), bare_program)
-    theirs = sdk(MCPSERVER, "mcpserver", clean_environ())
+    theirs = replace(sdk(MCPSERVER, "mcpserver", clean_environ()), program=[*UVICORN, *QUIET, PATIENCE])
     return [
         Kind("a socket, 2026-07-28", socket_of_2026, ours, keys),
         Kind("a socket, 2025-11-25", socket_of_2025, ours, keys),
