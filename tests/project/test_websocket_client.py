@@ -1,7 +1,9 @@
 """The transport for the Python SDK's client: what it refuses to do, and how it says why it ended."""
 
 import asyncio
+import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,6 +15,7 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from project.connect import instructions
 from sessions_app import client as module
 from sessions_app.client import SocketClosed, SocketRefused, websocket
 from sessions_app.models import ApiKey, Session, User
@@ -159,3 +162,18 @@ def test_the_file_can_be_copied(tmp_path: Path) -> None:
     shutil.copy(str(module.__file__), tmp_path / "client.py")
     done = subprocess.run([sys.executable, "-c", ALONE], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "websocket\n"
+
+
+def test_what_connect_prints_is_ready_to_paste() -> None:
+    command = instructions("claude-code-websocket", "https://mcp.example.com", "cgk_key")
+    *start, server = shlex.split(command)
+    assert start == ["claude", "mcp", "add-json", "concierge"]
+    assert json.loads(server) == {
+        "type": "ws",
+        "url": "wss://mcp.example.com/ws/mcp",
+        "headers": {"Authorization": "Bearer cgk_key"},
+    }
+    script = instructions("python-websocket", "https://mcp.example.com", "cgk_key")
+    assert 'websocket("wss://mcp.example.com/ws/mcp", token="cgk_key")' in script
+    compile(script, "script", "exec")
+    assert "https://mcp.example.com/mcp" in instructions("python", "https://mcp.example.com", "cgk_key")
