@@ -14,6 +14,8 @@ from django.contrib.auth.models import Group
 from django.db import connection, connections, transaction
 from django.test.utils import setup_databases, teardown_databases
 
+from project.server import LARGEST_MESSAGE
+from project.sockets import GuardedSocket
 from sessions_app.callers import callers
 from sessions_app.models import ApiKey, User
 from sessions_app.permissions import ADMINISTRATORS, EVERYONE, MEMBERS
@@ -190,6 +192,7 @@ def served(db_for_threads: None) -> Iterator[str]:
     config = uvicorn.Config(
         "project.asgi:application", host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off",
         timeout_graceful_shutdown=2, http="httptools", loop="uvloop", proxy_headers=False,
+        ws=GuardedSocket, ws_max_size=LARGEST_MESSAGE, ws_per_message_deflate=False,
     )  # fmt: skip
     server = Served(config)
     thread = threading.Thread(target=server.run)

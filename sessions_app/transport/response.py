@@ -10,6 +10,9 @@ from sessions_app.exceptions import Header, Refused
 from .jsonrpc import Message, Reply
 from .refusal import body_of
 
+Scope = Mapping[str, Any]
+Headers = Mapping[str, str]
+"""By lower-case name."""
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 

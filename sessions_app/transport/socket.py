@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from django.db import Error as DatabaseFailure
 
@@ -22,12 +20,12 @@ from .ends import ends
 from .envelope import read_client
 from .era import Era, exchange_for, ready
 from .exchange import STOPPED, Exchange
-from .guard import LARGEST_MESSAGE
+from .guard import LARGEST_MESSAGE, SUBPROTOCOL
 from .jsonrpc import Message, Reply, parse
 from .kernel import HostedServer, reply
 from .refusal import body_of, note, unavailable
 from .request import Request
-from .response import Receive, Send
+from .response import Headers, Receive, Scope, Send
 from .room import stopping
 from .rules import Rules, Uncounted, operation_of
 from .socket_carrier import SocketCarrier
@@ -46,16 +44,10 @@ PAUSE, LONGEST_PAUSE = 0.002, 0.02
 
 
 class Socket:
-    """An accepted WebSocket. `serve` returns when it is closed, whoever did that."""
+    """A WebSocket whose caller was let in. `serve` returns when it is closed, whoever did that."""
 
     def __init__(
-        self,
-        server: HostedServer,
-        caller: Presented,
-        scope: Mapping[str, Any],
-        headers: Mapping[str, str],
-        receive: Receive,
-        send: Send,
+        self, server: HostedServer, caller: Presented, scope: Scope, headers: Headers, receive: Receive, send: Send
     ) -> None:
         self._server = server
         self._caller = caller
@@ -73,6 +65,7 @@ class Socket:
 
     async def serve(self) -> None:
         try:
+            await self._carrier.accept(SUBPROTOCOL)
             with sockets.holding(self):
                 await self._read()
         finally:
@@ -141,7 +134,8 @@ class Socket:
             await self._shake_hands(message)
             return
         session = self._session or await self._open(message)
-        self._work.begin(self._serve(session, message))
+        if not self._closing.has_begun:  # while its session was opened
+            self._work.begin(self._serve(session, message))
 
     # --- Its session ---
 

@@ -28,6 +28,9 @@ class SocketCarrier:
         """Frames leave in the order in which they were given, however long the client lets them wait."""
         return asyncio.Lock()
 
+    async def accept(self, subprotocol: str) -> None:
+        await self._write({"type": "websocket.accept", "subprotocol": subprotocol})
+
     async def tell(self, message: bytes) -> None:
         await self._write({"type": "websocket.send", "text": message.decode()})
 

@@ -19,7 +19,7 @@ from sessions_app.callers import Presented
 from sessions_app.credentials import CREDENTIAL_HEADERS, presented, ticket
 from sessions_app.exceptions import Refused
 
-from .guard import SUBPROTOCOL, Guard
+from .guard import Guard
 from .kernel import HostedServer
 from .refusal import note, unavailable
 from .response import Receive, Send, refuse
@@ -54,7 +54,6 @@ class McpWebSocketConsumer(AsyncConsumer):
             caller = await who_presents(headers, scope["subprotocols"], network)
             admitted = await admit(caller, Opening(), None)
             with sockets.place(admitted.principal, network):
-                await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
                 await Socket(self.server, caller, scope, headers, receive, send).serve()
         except Refused as refusal:
             note(refusal, scope)
@@ -62,8 +61,6 @@ class McpWebSocketConsumer(AsyncConsumer):
         except DatabaseFailure:
             logger.exception("The database did not say who calls")
             await refuse(denying(send), unavailable())
-        except OSError:
-            return  # the client left before it was let in
 
 
 async def who_presents(headers: Mapping[str, str], offered: Sequence[str], network: str) -> Presented:
