@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from sessions_app.models import Session
 from sessions_app.models.session import SessionQuerySet
+from sessions_app.models.session_lifetime import WEBSOCKET
 from sessions_app.transport.envelope import fitting
 
 from .credential import RevokeForm, reason_of, typed_reason
@@ -80,6 +81,8 @@ class SessionAdmin(ReadOnly, AboutPeople):
     def protocol(self, session: Session) -> str:
         if not session.protocol_version:
             return "—"
+        if session.transport == WEBSOCKET:
+            return f"{session.protocol_version} (WebSocket)"  # of either era it lasts as long as the socket
         return f"{session.protocol_version} ({'handshake' if session.is_durable else 'stateless'})"
 
     @admin.display(description="live", boolean=True)

@@ -47,8 +47,8 @@ def same(here: Site) -> str:
     """The same request ids at once"""
     replies = same_ids.run(here, here.start(WORKERS="2"), REPLIES)
     return (
-        f"{replies} replies in both eras, to {same_ids.CLIENTS} clients with a credential each and to"
-        f" {same_ids.CLIENTS_OF_ONE} with one, each its own"
+        f"{replies} replies in both eras and over sockets, to {same_ids.CLIENTS} clients with a credential each"
+        f" and to {same_ids.CLIENTS_OF_ONE} with one, each its own"
     )
 
 

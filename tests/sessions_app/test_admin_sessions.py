@@ -76,6 +76,12 @@ def test_a_stateless_session_has_nothing_of_a_handshake(room: ControlRoom, alice
     assert (shown["Resources subscribed to"], shown["Questions without an answer yet"]) == ("0", "0")
 
 
+@pytest.mark.parametrize("version", ["2026-07-28", "2025-11-25"])
+def test_a_socket_s_says_that_it_is_one(room: ControlRoom, alice: User, version: str) -> None:
+    shown = read(room, session(alice, protocol_version=version, transport="websocket"))
+    assert (shown["Protocol"], shown["Transport"]) == (f"{version} (WebSocket)", "WebSocket")
+
+
 def test_a_question_that_was_answered_or_forgotten_is_open_no_more(room: ControlRoom, alice: User) -> None:
     row, now = shaken(alice), timezone.now()
     row.server_requests.create(method="elicitation/create", replied_at=now, reply='{"result": {}}')
