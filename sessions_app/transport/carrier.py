@@ -1,7 +1,6 @@
 """What an exchange needs of the wire that its messages travel on."""
 
-from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Protocol
 
 
 class Carrier(Protocol):
@@ -16,6 +15,8 @@ class Carrier(Protocol):
     """As the SDK calls it (`TransportContext.kind`)."""
     has_headers: bool
     """Whether each request has headers of its own, which then may mirror what is in it."""
+    is_own: bool
+    """Whether it is one exchange's alone, which then looks after it."""
     takes_notifications: bool
     """Whether anything may be sent before the reply."""
 
@@ -28,11 +29,11 @@ class Carrier(Protocol):
     async def end(self) -> None:
         """The last of a request that gets no reply."""
 
-    def watch(self) -> Coroutine[Any, Any, None] | None:
-        """Ends when the client has left; None if somebody else looks after that."""
+    async def watch(self) -> None:
+        """Return when the client has left. Only asked where `is_own`."""
 
-    def sign_of_life(self) -> Coroutine[Any, Any, None] | None:
-        """Sends what keeps a quiet wire open; None if it stays open by itself."""
+    async def sign_of_life(self) -> None:
+        """Send what keeps a quiet wire open. Only asked where `is_own`."""
 
     def hang_up(self) -> None:
         """Drop the connection, and what was not read of it."""

@@ -57,8 +57,10 @@ class Closing:
     def begin(self, close: Close) -> None:
         if not self.has_begun:
             self._close = close
-            saying = Exchange(self._carrier, "").deliver(self._carrier.close(close.code, close.reason))
-            self._saying = asyncio.get_running_loop().create_task(saying)
+            self._saying = asyncio.get_running_loop().create_task(self._say(close))
+
+    async def _say(self, close: Close) -> None:
+        await Exchange(self._carrier, "").deliver(self._carrier.close(close.code, close.reason))
 
     async def done(self) -> None:
         if self._saying is not None:

@@ -144,16 +144,18 @@ class Exchange:
         if not self._is_watched:
             self._is_watched = True
             self._quiet_until = now + KEEP_ALIVE_EVERY
-            if (watching := self._carrier.watch()) is not None:
-                self.accompany(self._lose_reader_after(watching))
-        elif now >= self._quiet_until:
+            if self._carrier.is_own:
+                self.accompany(self._watch_client())
+        elif now >= self._quiet_until and self._carrier.is_own:
             self._quiet_until = now + KEEP_ALIVE_EVERY
-            if (sign := self._carrier.sign_of_life()) is not None:
-                self.accompany(self.deliver(sign))
+            self.accompany(self._give_sign_of_life())
 
-    async def _lose_reader_after(self, watching: Awaitable[None]) -> None:
-        await watching
+    async def _watch_client(self) -> None:
+        await self._carrier.watch()
         self.lose_reader()
+
+    async def _give_sign_of_life(self) -> None:
+        await self.deliver(self._carrier.sign_of_life())
 
     # --- Sending ---
 

@@ -1,9 +1,8 @@
 """The response to one HTTP request: JSON until something is sent before the reply, then SSE."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 from sessions_app.exceptions import Header
 from sessions_app.models.session_lifetime import HTTP
@@ -18,6 +17,7 @@ class HttpCarrier:
     transport = HTTP
     kind = "streamable-http"
     has_headers = True
+    is_own = True
 
     def __init__(self, receive: Receive, send: Send, *, accepts_stream: bool) -> None:
         self.takes_notifications = accepts_stream
@@ -61,8 +61,9 @@ class HttpCarrier:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    def sign_of_life(self) -> Coroutine[Any, Any, None] | None:
-        return self._write_event(STILL_HERE) if self.takes_notifications else None
+    async def sign_of_life(self) -> None:
+        if self.takes_notifications:
+            await self._write_event(STILL_HERE)
 
     def hang_up(self) -> None:
         self._is_over = True

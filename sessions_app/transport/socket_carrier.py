@@ -16,6 +16,7 @@ class SocketCarrier:
     transport = WEBSOCKET
     kind = "websocket"
     has_headers = False
+    is_own = False
     takes_notifications = True
 
     def __init__(self, send: Send) -> None:
@@ -40,11 +41,11 @@ class SocketCarrier:
     async def end(self) -> None:
         """Nothing: that a request gets no reply is not said on this wire."""
 
-    def watch(self) -> None:
-        return None
+    async def watch(self) -> None:
+        """The socket does that itself."""
 
-    def sign_of_life(self) -> None:
-        return None
+    async def sign_of_life(self) -> None:
+        """Pings are the server's."""
 
     async def close(self, code: int, reason: str) -> None:
         """Say why (RFC 6455, section 7.4; a reason has at most 123 bytes), and nothing after that."""

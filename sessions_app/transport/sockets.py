@@ -1,8 +1,8 @@
 """The sockets of this process: how many there may be, and how they all end."""
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from sessions_app.exceptions import Refused
@@ -29,8 +29,8 @@ class Sockets:
         self._open: set[Open] = set()
         self._of: Counter[str] = Counter()
         """How many there are, by user and by network."""
-        self._ending: dict[str, list[int]] = {}
-        """Sessions that are to end, by the reason."""
+        self._ended: deque[tuple[str, int]] = deque()
+        """Sessions whose sockets are gone, and why."""
         self.is_closing = False
 
     @contextmanager
@@ -79,13 +79,17 @@ class Sockets:
 
     def end_session(self, session: Session, reason: str) -> None:
         """Its socket is gone. Those that go together are ended together: all of a server's, when that stops."""
-        if not self._ending:
-            background_pool.later(self._end_sessions)
-        self._ending.setdefault(reason, []).append(session.pk)
+        self._ended.append((reason, session.pk))
+        background_pool.later(self._end_sessions)
 
     def _end_sessions(self) -> None:
-        ending, self._ending = self._ending, {}
-        for reason, pks in ending.items():
+        """On a thread. Often there is nothing left to do: another one has taken them all."""
+        ended: dict[str, list[int]] = defaultdict(list)
+        with suppress(IndexError):
+            while True:
+                reason, pk = self._ended.popleft()
+                ended[reason].append(pk)
+        for reason, pks in ended.items():
             Session.objects.filter(pk__in=pks).close(reason)
 
 

@@ -52,14 +52,15 @@ def check_message(message: Any) -> None:
         assert "result" in message or message["method"].startswith("notifications/")
 
 
-def check_text(body: bytes) -> None:
+def check_text(body: bytes, sent: bytes = b"") -> None:
+    """Nothing of the server's insides; some of what was sent is said back."""
     for inside in (b"Traceback", b'File "', b"site-packages", b"pydantic", b"sqlite", b"psycopg", b"SELECT"):
-        assert inside not in body
+        assert inside not in body or inside in sent
 
 
-def check(answer: Answer) -> None:
+def check(answer: Answer, sent: bytes = b"") -> None:
     assert 200 <= answer.status < 500
-    check_text(answer.body)
+    check_text(answer.body, sent)
     if answer.status == 202:
         assert answer.body == b""
     else:
@@ -129,7 +130,8 @@ def test_a_request_of_a_wrong_structure(client: Client, method: str) -> None:
     @steady(110)
     @given(mutated(good(method)))
     def each(message: Any) -> None:
-        check(client.send(json.dumps(message).encode(), headers_for(client.key, message, method)))
+        body = json.dumps(message).encode()
+        check(client.send(body, headers_for(client.key, message, method)), body)
 
     each()
 
@@ -140,7 +142,7 @@ def test_a_request_of_torn_bytes(client: Client) -> None:
     def each(method: str, data: st.DataObject) -> None:
         message = good(method)
         body = data.draw(torn(json.dumps(message).encode()))
-        check(client.send(body, headers_for(client.key, message, method)))
+        check(client.send(body, headers_for(client.key, message, method)), body)
 
     each()
 
@@ -151,7 +153,7 @@ def test_a_body_of_any_bytes(client: Client) -> None:
     @steady(100)
     @given(st.binary() | (ANYTHING | NEVER_JSON).map(json.dumps).map(str.encode))
     def each(body: bytes) -> None:
-        check(client.send(body, headers))
+        check(client.send(body, headers), body)
 
     each()
 

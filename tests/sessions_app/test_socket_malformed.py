@@ -44,7 +44,7 @@ class Client:
     def check(self, text: str) -> None:
         for message in self.send(text):
             check_message(message)
-            check_text(json.dumps(message).encode())
+            check_text(json.dumps(message).encode(), text.encode())
 
     def leave(self) -> None:
         assert self._wire.line.close is None
