@@ -32,6 +32,8 @@ class Line:
         self._events.put_nowait({"type": "websocket.connect"})
         self._reading = asyncio.Event()
         self._reading.set()
+        self._readable = 0
+        self._news_to_read = asyncio.Event()
         defaults = {"type": "websocket", "path": "/ws/mcp", "query_string": b"", "client": ("127.0.0.1", 5)}
         self._scope = {
             **defaults,
@@ -43,7 +45,10 @@ class Line:
         self.task = asyncio.create_task(application(self._scope, self._events.get, self._send))
 
     async def _send(self, event: Mapping[str, Any]) -> None:
-        await self._reading.wait()  # as uvicorn, when the socket takes no more
+        while not self._reading.is_set() and not self._readable:  # as uvicorn, when the socket takes no more
+            self._news_to_read.clear()
+            await self._news_to_read.wait()
+        self._readable = max(0, self._readable - 1)
         if self.close is not None:
             raise OSError
         match event["type"]:
@@ -72,6 +77,12 @@ class Line:
 
     def read_on(self) -> None:
         self._reading.set()
+        self._news_to_read.set()
+
+    def read_one(self) -> None:
+        """One message, and no more."""
+        self._readable += 1
+        self._news_to_read.set()
 
     async def leave(self) -> None:
         if self.close is None:

@@ -26,8 +26,9 @@ async def redeemed(secret: str, network: str) -> Presented:
     except Unauthenticated:
         await callers.suspect(network)
         raise
-    # Not the ticket's: it would be remembered as somebody's, and so let in who presents it again.
-    key = sha256(f"proof/{proof}".encode()).digest()
+    # Not the ticket's: it would be remembered as somebody's, and so let in who presents it again. And none that a
+    # header could have: a proof is no secret, and a digest, which is what is remembered of one, is shorter.
+    key = b"proof/" + sha256(proof.encode()).digest()
     return Presented(key, partial(holder_of, proof), network)
 
 

@@ -31,6 +31,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def live(self) -> Self:
         return self.filter(lasting(timezone.now()), ended_at=None)
 
+    def held(self) -> Self:
+        """Those that silence does not end: whoever asks holds a socket or a call of theirs."""
+        return self.filter(ended_at=None, expires_at__gt=timezone.now())
+
     def expired(self) -> Self:
         """Over by the clock, though nobody has said so yet."""
         return self.filter(~lasting(timezone.now()), ended_at=None)
@@ -64,10 +68,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def continue_or_open(
         self, principal: Principal, *, client_name: str, protocol_version: str, **details: str | None
     ) -> "Session":
-        """The live session of this caller and client, or a new one. `details` are noted when it opens.
-
-        Concurrent first calls meet in one row: a unique constraint sees to it.
-        """
+        """The live one, or a new one of these `details`. First calls at the same moment meet in one row."""
         mine = self.stateless().of(principal).filter(client_name=client_name)
         with transaction.atomic():
             mine.expire()
@@ -188,8 +189,12 @@ class Session(models.Model):
 
     @property
     def is_live(self) -> bool:
-        since = timezone.now() - longest_silence(self.transport)
-        return self.ended_at is None and self.expires_at > timezone.now() and self.last_activity_at > since
+        return self.is_held and self.last_activity_at > timezone.now() - longest_silence(self.transport)
+
+    @property
+    def is_held(self) -> bool:
+        """Live for who holds a socket or a call of it, however silent its row."""
+        return self.ended_at is None and self.expires_at > timezone.now()
 
     @property
     def is_durable(self) -> bool:

@@ -1,12 +1,22 @@
 """What an exchange needs of the wire that its messages travel on."""
 
+from collections.abc import Awaitable
 from typing import Protocol
+
+from sessions_app.deadline import Deadline
+
+SLOWEST_READER = 10.0
+"""Seconds that a client may leave our bytes unread before it is cut off."""
+
+
+class Unread(Exception):
+    """The client did not read in time, and was hung up on."""
 
 
 class Carrier(Protocol):
     """Takes messages to the client, whole and in the order in which they were given.
 
-    What it awaits may never come if the client does not read: whoever awaits it hangs up in time.
+    Raises: Unread. Who waits for his turn waits for others' bytes, and that is not counted against the client.
     """
 
     transport: str
@@ -37,3 +47,13 @@ class Carrier(Protocol):
 
     def hang_up(self) -> None:
         """Drop the connection, and what was not read of it."""
+
+
+async def in_time(carrier: Carrier, sending: Awaitable[None]) -> None:
+    """Raises: Unread, after hanging up."""
+    try:
+        async with Deadline(SLOWEST_READER):
+            await sending
+    except TimeoutError:
+        carrier.hang_up()
+        raise Unread from None

@@ -101,7 +101,8 @@ class Ends:
         """Raises: Refused (503, 429)."""
         if self.is_closing:
             raise stopping()
-        check_room_for(principal, [listener.call.principal for listener in self._listeners])
+        streams = [listener.call.principal for listener in self._listeners if listener.takes_a_place]
+        check_room_for(principal, streams)
 
     def close(self) -> None:
         """As a shutdown begins: every stream ends with what it still has to say, and none is opened."""
@@ -186,7 +187,7 @@ class Ends:
             state.renew([call.ticket for call in lasting])
 
     async def _check_sessions(self, pks: list[int]) -> None:
-        live = Session.objects.live().filter(pk__in=pks)
+        live = Session.objects.held().filter(pk__in=pks)
         # Those of now: who opens a stream meanwhile is newer than what will be read.
         holders = [listener for listener in self._listeners if listener.stream]
         rows = await sweep_pool.run(lambda: list(live.values_list("pk", "stream", "last_activity_at")))

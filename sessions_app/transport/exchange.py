@@ -16,16 +16,14 @@ from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import ProgressToken, RequestId
 
-from sessions_app.deadline import Deadline, watch
+from sessions_app.deadline import watch
 from sessions_app.exceptions import Refused
 
 from . import strict_json
-from .carrier import Carrier
+from .carrier import Carrier, Unread
 
 KEEP_ALIVE_EVERY = 15.0
 """Seconds after which a quiet stream gets a sign of life."""
-SLOWEST_READER = 10.0
-"""Seconds that a client may leave our bytes unread before it is cut off."""
 STOPPED = Refused("The server stopped before this was done.", status=503)
 
 
@@ -182,11 +180,9 @@ class Exchange:
             await self.finish()
 
     async def deliver(self, sending: Awaitable[None]) -> None:
-        """Who does not read in time is hung up on."""
+        """Who does not read in time was hung up on."""
         try:
-            async with Deadline(SLOWEST_READER):
-                await sending
-        except TimeoutError:
-            self._carrier.hang_up()
+            await sending
+        except Unread:
             self.lose_reader()
             await asyncio.sleep(0)  # where the cancellation arrives, before anything more is written

@@ -7,6 +7,7 @@ from functools import cached_property
 from sessions_app.exceptions import Header
 from sessions_app.models.session_lifetime import HTTP
 
+from .carrier import in_time
 from .response import STREAM, Receive, Send, event, hang_up, respond
 
 STILL_HERE = b": still here\r\n\r\n"
@@ -42,9 +43,9 @@ class HttpCarrier:
         self._is_over = True
         if self._is_streaming:
             async with self._turn:
-                await self._write(event(message), more=False)
+                await in_time(self, self._write(event(message), more=False))
         else:
-            await respond(self._send, status, message)
+            await in_time(self, respond(self._send, status, message))
 
     async def respond(self, status: int, message: bytes | None, headers: Sequence[Header] = ()) -> None:
         """A whole response to what is no call."""
@@ -53,7 +54,7 @@ class HttpCarrier:
     async def end(self) -> None:
         self._is_over = True
         if self._is_streaming:
-            await self._write(b"", more=False)
+            await in_time(self, self._write(b"", more=False))
         else:
             await respond(self._send, 202, None)
 
@@ -73,10 +74,13 @@ class HttpCarrier:
         async with self._turn:
             if self._is_over:
                 return
-            if not self._is_streaming:
-                self._is_streaming = True
-                await self._send({"type": "http.response.start", "status": 200, "headers": STREAM})
-            await self._write(data, more=True)
+            await in_time(self, self._write_more(data))
+
+    async def _write_more(self, data: bytes) -> None:
+        if not self._is_streaming:
+            self._is_streaming = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": STREAM})
+        await self._write(data, more=True)
 
     async def _write(self, data: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})

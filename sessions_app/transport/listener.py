@@ -34,6 +34,8 @@ class Listener:
         self.call = call
         self.stream = ""
         """Of a GET stream: its name, which is the session's newest, or the stream ends."""
+        self.takes_a_place = True
+        """Whether it counts among the streams that there may be. A socket has a place of its own."""
         self.is_of_session = False
         """Whether it hears of what its session has subscribed to."""
         self.lists = lists

@@ -8,19 +8,19 @@ from django.db import Error as DatabaseFailure
 
 from sessions_app.admission import Admitted, admit
 from sessions_app.callers import Presented
-from sessions_app.deadline import Deadline
 from sessions_app.exceptions import Refused
 from sessions_app.models import Session
 from sessions_app.state import state
 
 from . import handshake, presence
-from .closing import BROKEN, HEEDLESS, SILENT, STOPPING, TOO_BIG, UNSUPPORTED, Close, Closing, closing_for
+from .closing import BROKEN, HEEDLESS, STOPPING, Close, Closing, closing_for
 from .durable import ALL_200, commit_reply
 from .ends import ends
 from .envelope import read_client
 from .era import Era, exchange_for, ready
 from .exchange import STOPPED, Exchange
-from .guard import LARGEST_MESSAGE, SUBPROTOCOL
+from .guard import SUBPROTOCOL
+from .inbox import Ended, Inbox
 from .jsonrpc import Message, Reply, parse
 from .kernel import HostedServer, reply
 from .refusal import body_of, note, unavailable
@@ -35,8 +35,6 @@ from .work import Work
 
 logger = logging.getLogger(__name__)
 
-SLOWEST_OPENING = 15.0
-"""Seconds in which a client has to open a session; a socket without one is nobody's to end."""
 MOST_REFUSED = 500
 """Messages in a row that were refused. Who goes on all the same does not listen."""
 PAUSE, LONGEST_PAUSE = 0.002, 0.02
@@ -53,7 +51,7 @@ class Socket:
         self._caller = caller
         self._scope = scope
         self._headers = headers
-        self._receive = receive
+        self._inbox = Inbox(receive)
         self._carrier = SocketCarrier(send)
         self._era = Era()
         self._session: Session | None = None
@@ -68,6 +66,14 @@ class Socket:
             await self._carrier.accept(SUBPROTOCOL)
             with sockets.holding(self):
                 await self._read()
+        except Ended as ended:
+            if ended.close is None:
+                self._carrier.lose()
+            else:
+                self._end(ended.close)
+        except Exception:
+            self._end(BROKEN)
+            raise
         finally:
             await self._put_away()
 
@@ -79,32 +85,11 @@ class Socket:
     # --- Reading ---
 
     async def _read(self) -> None:
-        try:
-            async with Deadline(SLOWEST_OPENING):
-                while self._session is None and await self._take_next():
-                    pass
-        except TimeoutError:
-            self._end(SILENT)
-        while await self._take_next():
-            pass
-
-    async def _take_next(self) -> bool:
-        if self._closing.has_begun:
-            return False
-        event = await self._receive()
-        if event["type"] == "websocket.disconnect":
-            self._carrier.lose()
-            return False
-        if (text := event.get("text")) is None:
-            self._end(UNSUPPORTED)
-        elif len(body := text.encode()) > LARGEST_MESSAGE:
-            self._end(TOO_BIG)
-        else:
-            await self._take(body)
+        while not self._closing.has_begun:
+            await self._take(await self._inbox.message())
             await self._work.room()
             if self._refused:
                 await asyncio.sleep(min(self._refused * PAUSE, LONGEST_PAUSE))
-        return True
 
     async def _take(self, body: bytes) -> None:
         message = None
@@ -118,11 +103,12 @@ class Socket:
             await self._refuse(unavailable(), message)
 
     async def _take_message(self, message: Message | Reply) -> None:
-        """What does not take long is done here; for the rest a task is begun. Raises: Refused."""
         if isinstance(message, Message) and message.id is not None:
             await self._take_request(message)
-        elif self._session is not None:  # else there is nothing yet that it could be about
-            self._work.begin(self._take_other(self._session, message))
+            return
+        if self._session is None:
+            raise Refused("There is no session yet that this could be about.")
+        self._work.begin(self._take_other(self._session, message))
 
     async def _take_request(self, message: Message) -> None:
         if self._is_leaving:
@@ -161,6 +147,7 @@ class Socket:
 
     def _begin(self, request: Request[SocketCarrier], session: Session) -> Session:
         self._session = session
+        self._inbox.may_be_silent = True
         self._standing.begin(self._server, request, session)
         return session
 
@@ -232,13 +219,15 @@ class Socket:
 
     async def _put_away(self) -> None:
         """The client has left, or was told to, or the server would not wait for it any longer."""
-        self._work.cut(STOPPED)
-        await self._work.done()
-        self._closing.begin(STOPPING)
-        await self._closing.done()
-        self._standing.close()
-        if self._session is not None:
-            sockets.end_session(self._session, self._closing.why)
+        try:
+            self._work.cut(STOPPED)
+            await self._work.done()
+            self._closing.begin(STOPPING)
+            await self._closing.done()
+        finally:
+            self._standing.close()
+            if self._session is not None:
+                sockets.end_session(self._session, self._closing.why)
 
     def _request(self, admitted: Admitted, message: Message | Reply) -> Request[SocketCarrier]:
         return Request(self._scope, self._carrier, self._headers, admitted, message)

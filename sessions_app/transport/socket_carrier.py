@@ -7,6 +7,7 @@ from typing import Any
 
 from sessions_app.models.session_lifetime import WEBSOCKET
 
+from .carrier import in_time
 from .response import Send, hang_up
 
 
@@ -65,6 +66,6 @@ class SocketCarrier:
             if not self.is_open:
                 return
             try:
-                await self._send(message)
+                await in_time(self, self._send(message))
             except OSError:  # the client left meanwhile (ASGI, WebSocket: disconnected client)
                 self.is_open = False

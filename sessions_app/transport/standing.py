@@ -37,6 +37,7 @@ class Standing(Exchange):
         """From here on its session lasts as long as the socket."""
         call = replace(request.call(session, self), ticket=Ticket(request.principal.owner))
         listener = Listener(server, call, LISTS if session.is_durable else frozenset(), frozenset())
+        listener.takes_a_place = False
         self._held.enter_context(ends.call(call))
         self._held.enter_context(ends.told(listener))
         if session.is_durable:

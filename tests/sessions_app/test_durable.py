@@ -15,7 +15,7 @@ from sessions_app.callers import callers
 from sessions_app.models import ApiKey, ServerRequest, Session, User
 from sessions_app.models.session_lifetime import IDLE_LIFETIME
 from sessions_app.pool import background_pool, identity_pool
-from sessions_app.transport import exchange, presence
+from sessions_app.transport import carrier, exchange, presence
 from sessions_app.transport.bus import bus
 from sessions_app.transport.ends import ends
 from sessions_app.transport.http import McpHttpConsumer
@@ -231,7 +231,7 @@ async def test_cancelling_what_is_being_answered_comes_too_late(
     durable: Durable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second response inside of the first would break the connection."""
-    monkeypatch.setattr(exchange, "SLOWEST_READER", 0.1)
+    monkeypatch.setattr(carrier, "SLOWEST_READER", 0.1)
     monkeypatch.setattr(exchange, "KEEP_ALIVE_EVERY", 0.05)
     document = durable.open_post(durable.request("ping", id=7), reads=1)  # it takes the body, and no more
     stream = durable.open_post(durable.calling("count", {"to": 1}, id=7), reads=2)

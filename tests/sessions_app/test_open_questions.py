@@ -14,7 +14,7 @@ from project.asgi import end_streams
 from sessions_app.models import ServerRequest, User, server_request
 from sessions_app.models.server_request import ServerRequestQuerySet
 from sessions_app.pool import background_pool
-from sessions_app.transport import asking, exchange
+from sessions_app.transport import asking, carrier
 from sessions_app.transport.asking import waiting
 from sessions_app.transport.bus import ReplyArrived, bus
 from tests.sessions_app.conftest import durable_for, row_of
@@ -105,7 +105,7 @@ async def test_a_call_that_ends_while_it_asks_leaves_no_question(
 async def test_a_client_that_does_not_read_its_question_is_asked_nothing(
     durable: Durable, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "SLOWEST_READER", 0.1)
+    monkeypatch.setattr(carrier, "SLOWEST_READER", 0.1)
     call = durable.open_post(durable.calling("ask", {"text": "Tea"}, id=5), reads=1)
     await call.asked()
     await durable.cancel(5)

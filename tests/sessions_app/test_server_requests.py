@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from sessions_app.models import ServerRequest, User, server_request
 from sessions_app.pool import background_pool
-from sessions_app.transport import conversation, exchange, http_carrier
+from sessions_app.transport import carrier, conversation, http_carrier
 from sessions_app.transport.asking import waiting
 from sessions_app.transport.bus import ReplyArrived, bus
 from sessions_app.transport.response import respond
@@ -269,7 +269,7 @@ async def test_a_reply_that_is_quicker_than_the_call_is_found(
     durable: Durable, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It arrives while the question is still being written, so the call does not wait for it yet."""
-    monkeypatch.setattr(exchange, "SLOWEST_READER", 0.1)
+    monkeypatch.setattr(carrier, "SLOWEST_READER", 0.1)
     call = durable.open_post(durable.calling("ask-briefly"), reads=1)
     question = await call.asked()
     assert not waiting._waiting

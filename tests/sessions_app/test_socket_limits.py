@@ -10,7 +10,7 @@ from sessions_app.models import Session, User
 from sessions_app.pool import identity_pool
 from sessions_app.state import state
 from sessions_app.state.memory import MemoryState
-from sessions_app.transport import exchange, socket, sockets, work
+from sessions_app.transport import carrier, inbox, socket, sockets, work
 from sessions_app.transport.ends import ends
 from sessions_app.transport.guard import LARGEST_MESSAGE
 from sessions_app.transport.sockets import sockets as all_sockets
@@ -107,7 +107,7 @@ async def test_whoever_does_not_listen_is_not_listened_to(
 async def test_a_socket_that_opens_no_session_is_closed(
     key: str, monkeypatch: pytest.MonkeyPatch, says: str | None
 ) -> None:
-    monkeypatch.setattr(socket, "SLOWEST_OPENING", 0.1)
+    monkeypatch.setattr(inbox, "SLOWEST_OPENING", 0.1)
     line = await dial(key).opened()
     if says is not None:
         line.send(says)
@@ -173,7 +173,7 @@ async def test_no_more_is_read_than_is_worked_on(client: SocketWire, monkeypatch
 
 
 async def test_a_reader_that_is_too_slow_is_cut_off(client: SocketWire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "SLOWEST_READER", 0.1)
+    monkeypatch.setattr(carrier, "SLOWEST_READER", 0.1)
     client.line.stop_reading()
     called = client.calling("echo", {"text": "x"})
     await until(is_hung_up)

@@ -146,6 +146,21 @@ async def test_nothing_else_takes_it(alice: User) -> None:
     assert (await refused(await dial(secret).opened())).status == 401
 
 
+@pytest.mark.parametrize("door", ["/mcp", "/ws/mcp"])
+async def test_nobody_becomes_its_owner_by_guessing_what_it_stands_for(alice: User, door: str) -> None:
+    """What is remembered of a ticket is found by nothing that a header may hold."""
+    body = await in_thread(lambda: ticket_for(Rest(key_for(alice))))
+    client = SocketWire(await page(body["subprotocols"]), Wire(None))
+    await client.ask("tools/list")
+    proof = (await ApiKey.objects.aget()).credential
+    for guess in (proof, f"proof/{proof}", body["ticket"]):
+        if door == "/mcp":
+            assert (await Wire(guess).ask("tools/list")).status == 401
+        else:
+            assert (await refused(await dial(guess).opened())).status == 401
+    await client.leave()
+
+
 async def test_it_is_past_after_half_a_minute(alice: User) -> None:
     body = await in_thread(lambda: ticket_for(Rest(key_for(alice))))
     await WebSocketTicket.objects.aupdate(expires_at=timezone.now())

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from sessions_app.models import User
-from sessions_app.transport import exchange
+from sessions_app.transport import carrier
 from tests.conftest import key_for
 from tests.wire import Wire
 
@@ -22,7 +22,7 @@ PIPELINED = 12
 def test_an_answer_that_nobody_reads_is_dropped(
     served: str, alice: User, monkeypatch: pytest.MonkeyPatch, accept: str
 ) -> None:
-    monkeypatch.setattr(exchange, "SLOWEST_READER", 0.3)
+    monkeypatch.setattr(carrier, "SLOWEST_READER", 0.3)
     wire, address = Wire(key_for(alice)), urlsplit(served)
     call = {"name": "echo", "arguments": {"text": "x" * 800_000}}
     message = wire.request("tools/call", call)

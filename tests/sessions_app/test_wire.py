@@ -11,7 +11,7 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOC
 from sessions_app import credentials
 from sessions_app.models import ApiKey, Session, User
 from sessions_app.pool import identity_pool
-from sessions_app.transport import ends, exchange
+from sessions_app.transport import carrier, ends, exchange
 from sessions_app.transport.bus import bus
 from sessions_app.transport.http_carrier import STILL_HERE
 from tests.conftest import wire_for
@@ -95,7 +95,7 @@ async def test_a_quiet_call_is_kept_alive(wire: Wire, monkeypatch: pytest.Monkey
 
 
 async def test_a_client_that_stops_reading_is_cut_off(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "SLOWEST_READER", 0.1)
+    monkeypatch.setattr(carrier, "SLOWEST_READER", 0.1)
     message = wire.request("tools/call", {"name": "count", "arguments": {"to": 5}}, progressToken="p1")
     call = wire.open(message, reads=2)
     answer = await call.wait()
