@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.client._transport import TransportStreams
+from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
 from mcp_types import CONNECTION_CLOSED, jsonrpc_message_adapter
 from pydantic import ValidationError
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
 MCP = Subprotocol("mcp")
@@ -30,6 +31,8 @@ LARGEST_MESSAGE = 64 * 1024 * 1024
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 BOUND = 64
 """Messages that may wait to be read; then the server is read no further."""
+CLOSING = 2.0
+"""Seconds that the server has for its part of the goodbye."""
 
 
 class SocketRefused(ConnectionError):
@@ -65,55 +68,75 @@ async def websocket(
 ) -> AsyncIterator[TransportStreams]:
     """Connect to `url` (`wss://host/ws/mcp`) with `token` as the Bearer, and `headers` if a proxy wants any.
 
-    Raises: ValueError for a URL that would give the token away; SocketRefused; OSError or TimeoutError when
-    nobody answers; SocketClosed, in the place of the SDK's error for a request, when the server ends it.
+    Raises: ValueError for a URL that would give them away; SocketRefused; another OSError when nobody answers,
+    or something else does; SocketClosed, in the place of the SDK's error for a request or a subscription, when
+    the server ends it. `Client(…, message_handler=…)` is given that one, too, as it happens.
     """
-    check(url, token)
     authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
-    connection = await opened(url, {**(headers or {}), **authorization})
+    headers = {**(headers or {}), **authorization}
+    check(url, headers)
+    connection = await opened(url, headers)
     received, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](BOUND)
     outgoing, to_send = anyio.create_memory_object_stream[SessionMessage](0)
     tasks = [asyncio.create_task(receive(connection, received)), asyncio.create_task(send(connection, to_send))]
     try:
         yield incoming, outgoing
-    except (MCPError, ExceptionGroup) as error:
+    except (MCPError, SubscriptionLost, ExceptionGroup) as error:
         if connection.close_code is None or not is_of_closing(error):
             raise
-        raise SocketClosed(connection.close_code, connection.close_reason or "") from error
+        raise end_of(connection) from error
     finally:
-        await connection.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for stream in (received, incoming, outgoing, to_send):
+        incoming.close()
+        with anyio.CancelScope(shield=True):  # who is cancelled leaves no socket behind
+            await connection.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for stream in (received, outgoing, to_send):
             stream.close()
 
 
-def is_of_closing(error: Exception) -> bool:
+def is_of_closing(error: BaseException | None) -> bool:
     """Whether it says nothing but that the connection is gone. `Client` wraps what is raised inside of it."""
     if isinstance(error, ExceptionGroup):
         return all(map(is_of_closing, error.exceptions))
+    if isinstance(error, SubscriptionLost):
+        return is_of_closing(error.__cause__)
     return isinstance(error, MCPError) and error.error.code == CONNECTION_CLOSED
 
 
-def check(url: str, token: str | None) -> None:
+def end_of(connection: ClientConnection) -> SocketClosed:
+    return SocketClosed(connection.close_code or 1006, connection.close_reason or "")
+
+
+def check(url: str, headers: Mapping[str, str]) -> None:
+    """Nothing that is said here repeats what may be a secret."""
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
         raise ValueError("The URL is that of a WebSocket: wss://host/ws/mcp")
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("The URL carries no credential and no query; the token is an argument")
-    if token is not None and parts.scheme == "ws" and parts.hostname not in LOOPBACK:
-        raise ValueError(f"A token goes to {parts.hostname} over wss:// only; over ws:// everybody could read it")
+    if headers and parts.scheme == "ws" and parts.hostname not in LOOPBACK:
+        raise ValueError(
+            f"A credential goes to {parts.hostname} over wss:// only; over ws:// everybody could read it"
+        )
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError(f"What goes into {name} is one line of ASCII, without the line's end")
 
 
 async def opened(url: str, headers: Mapping[str, str]) -> ClientConnection:
+    is_here = urlsplit(url).hostname in LOOPBACK  # where a proxy would reach another machine
     try:
         return await Connect(
-            url, subprotocols=[MCP], additional_headers=headers, compression=None, max_size=LARGEST_MESSAGE
-        )
+            url, subprotocols=[MCP], additional_headers=headers, proxy=None if is_here else True,
+            compression=None, max_size=LARGEST_MESSAGE, close_timeout=CLOSING,
+        )  # fmt: skip
     except InvalidStatus as refusal:
         response = refusal.response
         raise SocketRefused(response.status_code, sentence_of(bytes(response.body or b""))) from None
+    except InvalidHandshake as failure:
+        raise ConnectionError(f"What answered opened no WebSocket: {failure}") from None
 
 
 def sentence_of(body: bytes) -> str:
@@ -126,14 +149,24 @@ def sentence_of(body: bytes) -> str:
 async def receive(
     connection: ClientConnection, received: MemoryObjectSendStream[SessionMessage | Exception]
 ) -> None:
-    """Until the connection ends, which ends the stream, and with it every request that waits."""
+    """Until the connection ends, which ends the stream, and with it every request that waits.
+
+    When nobody reads any more, what comes is thrown away: the server's goodbye comes after it.
+    """
     async with received:
-        with suppress(ConnectionClosed, anyio.BrokenResourceError):
+        with suppress(ConnectionClosed):
             async for text in connection:
-                try:
-                    await received.send(SessionMessage(jsonrpc_message_adapter.validate_json(text, by_name=False)))
-                except ValidationError as malformed:
-                    await received.send(malformed)
+                with suppress(anyio.BrokenResourceError):
+                    await received.send(message_of(text))
+        with suppress(anyio.BrokenResourceError):
+            await received.send(end_of(connection))
+
+
+def message_of(text: str | bytes) -> SessionMessage | Exception:
+    try:
+        return SessionMessage(jsonrpc_message_adapter.validate_json(text, by_name=False))
+    except ValidationError as malformed:
+        return malformed
 
 
 async def send(connection: ClientConnection, to_send: MemoryObjectReceiveStream[SessionMessage]) -> None:

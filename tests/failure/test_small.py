@@ -32,7 +32,7 @@ def test_clients_that_count_alike_get_their_own_replies(
 ) -> None:
     monkeypatch.setattr(same_ids, "CLIENTS", 4)
     monkeypatch.setattr(same_ids, "CLIENTS_OF_ONE", 4)
-    assert same_ids.run(here, pair[0], calls=480) == 480
+    assert same_ids.run(here, pair[0], calls=240) == 240
 
 
 def test_what_is_opened_and_left_is_cleaned_up(here: Site, pair: list[Server]) -> None:

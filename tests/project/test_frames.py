@@ -14,7 +14,6 @@ from tests.process import until
 
 from .sockets import SocketServer, serving
 
-pytestmark = pytest.mark.process
 GIB = 2**30
 FRAGMENTS = "a message has at most 256 fragments"
 CONTROLS = "too many pings and pongs"

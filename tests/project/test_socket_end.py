@@ -10,7 +10,6 @@ from tests.process import until
 
 from .sockets import SocketServer, serving
 
-pytestmark = pytest.mark.process
 SOON = 0.2
 """Seconds, where the real ones are ten and two."""
 QUIET = 0.15

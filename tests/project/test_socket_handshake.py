@@ -10,7 +10,6 @@ from tests.process import until
 
 from .sockets import SocketServer, serving
 
-pytestmark = pytest.mark.process
 SECRET = "cgt_secret"
 KEY = f"Sec-WebSocket-Key: {HANDSHAKE['Sec-WebSocket-Key']}"
 CHUNK = b"5\r\nhello\r\n0\r\n\r\n"

@@ -54,6 +54,12 @@ async def echo(text: str) -> str:
     return text
 
 
+@tool("recite", groups=EVERYONE, read_only=True)
+async def recite(text: str, times: int) -> str:
+    """Say it often."""
+    return text * times
+
+
 @tool("rationed", groups=EVERYONE, limit=Limit("rationed", 3, HOUR))
 def rationed(*, principal: CurrentPrincipal) -> str:
     """Only so often."""
