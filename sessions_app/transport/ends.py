@@ -47,7 +47,8 @@ class Ends:
     def __init__(self) -> None:
         self._calls: dict[int, dict[Exchange, Call]] = {}
         """In flight, by session."""
-        self._listeners: set[Listener] = set()
+        self._listeners: dict[Listener, None] = {}
+        """In their order: a socket's own came before the streams on it, which end with it and say nothing."""
         self._updated: set[str] = set()
         self._next_sweep = self._next_renewal = 0.0
         self._sweeping: asyncio.Task[None] | None = None
@@ -91,11 +92,11 @@ class Ends:
     @contextmanager
     def told(self, listener: Listener) -> Iterator[Listener]:
         """The same for who was admitted by somebody else."""
-        self._listeners.add(listener)
+        self._listeners[listener] = None
         try:
             yield listener
         finally:
-            self._listeners.discard(listener)
+            self._listeners.pop(listener, None)
 
     def admit(self, principal: Principal) -> None:
         """Raises: Refused (503, 429)."""
