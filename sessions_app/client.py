@@ -117,9 +117,7 @@ def check(url: str, headers: Mapping[str, str]) -> None:
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("The URL carries no credential and no query; the token is an argument")
     if headers and parts.scheme == "ws" and parts.hostname not in LOOPBACK:
-        raise ValueError(
-            f"A credential goes to {parts.hostname} over wss:// only; over ws:// everybody could read it"
-        )
+        raise ValueError(f"A credential goes to {parts.hostname} over wss:// only; ws:// is read on the way")
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable()):
             raise ValueError(f"What goes into {name} is one line of ASCII, without the line's end")
