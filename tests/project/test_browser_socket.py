@@ -34,6 +34,7 @@ def page(browser: Browser, served: str) -> Page:
     complaints: list[str] = []
     page = open_tab(browser, complaints)
     sign_in(page, served)
+    page.wait_for_load_state("networkidle")  # what is still being sent would be broken off by the test's end
     assert complaints == []
     return page
 
