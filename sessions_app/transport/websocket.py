@@ -53,6 +53,8 @@ class McpWebSocketConsumer(AsyncConsumer):
             network = network_of(peer_address(scope))
             caller = await who_presents(headers, scope["subprotocols"], network)
             admitted = await admit(caller, Opening(), None)
+            # From here on what others at this address guess is not its affair, nor what it loses theirs.
+            caller = caller._replace(network=f"{network} {admitted.principal.owner}")
             with sockets.place(admitted.principal, network):
                 await Socket(self.server, caller, scope, headers, receive, send).serve()
         except Refused as refusal:
