@@ -69,10 +69,16 @@ def test_who_signs_out_elsewhere_is_told(page: Page, served: str) -> None:
         const closed = new Promise((resolve) => socket.addEventListener("close", ({ code }) => resolve(code)));
         const token = document.cookie.match(/csrftoken=([^;]+)/)[1];
         await fetch("/admin/logout/", { method: "POST", headers: { "X-CSRFToken": token } });
-        return await closed;
+        return [await closed, await ask("tools/list").catch(({ message }) => message)];
         """,
     )
-    assert closed == 4401
+    assert closed == [4401, "The socket is closed"]
+
+
+def test_who_is_not_signed_in_gets_no_ticket(browser: Browser, served: str) -> None:
+    stranger = browser.new_page()
+    stranger.goto(f"{served}/admin/login/")
+    assert run(stranger, "return await open().catch(({ message }) => message);") == "No ticket: 401"
 
 
 def test_a_ticket_is_no_use_to_another_page(page: Page, browser: Browser, served: str) -> None:
