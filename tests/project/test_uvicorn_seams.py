@@ -1,0 +1,55 @@
+"""What our sockets use of uvicorn and websockets that neither promises to keep. See test_sdk_seams.py."""
+
+import inspect
+
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.server import ServerProtocol
+
+from project.reading import ReadingSocket
+from project.sockets import GuardedSocket
+
+OVERRIDDEN = {
+    "connection_made", "connection_lost", "data_received", "eof_received", "pause_writing", "shutdown",
+    "handle_connect", "handle_cont", "handle_ping", "handle_pong", "handle_close", "handle_parser_exception",
+    "send_receive_event_to_app", "start_keepalive", "run_asgi", "receive",
+}  # fmt: skip
+STATE = {
+    "app", "close_sent", "close_timeout", "close_timer", "conn", "connections", "curr_msg_data_type",
+    "default_headers", "disconnected", "frames", "handshake_complete", "handshake_initiated", "initial_response",
+    "ping_timer", "queue", "read_paused", "writable",
+}  # fmt: skip
+
+
+def test_uvicorn_calls_what_we_override() -> None:
+    own = {name for cls in (ReadingSocket, GuardedSocket) for name in vars(cls)}
+    theirs = {name for name in vars(WebSocketsSansIOProtocol) if not name.startswith("_")}
+    assert own & theirs == OVERRIDDEN
+
+
+async def test_uvicorn_keeps_a_sockets_state_where_we_look_for_it() -> None:
+    config = Config("project.asgi:application", log_config=None)
+    config.load()
+    assert vars(WebSocketsSansIOProtocol(config, ServerState(), {})).keys() >= STATE
+
+
+def test_uvicorn_makes_a_socket_before_it_lets_go_of_the_request() -> None:
+    source = inspect.getsource(HttpToolsProtocol.handle_websocket_upgrade)
+    assert source.index(".connection_made(") < source.index(".data_received(") < source.index(".set_protocol(")
+    assert "self.cycle" in inspect.getsource(HttpToolsProtocol.connection_lost)
+    assert "self.response_complete" in inspect.getsource(RequestResponseCycle)
+
+
+def test_websockets_words_its_refusals_in_one_place_and_keeps_why() -> None:
+    for method in (ServerProtocol.accept, ServerProtocol.parse):
+        source = inspect.getsource(method)
+        assert "self.reject(" in source
+        assert "self.handshake_exc = " in source
+
+
+def test_websockets_says_what_it_parsed_and_why_it_failed() -> None:
+    conn = ServerProtocol()
+    assert (conn.events, conn.parser_exc, conn.close_sent) == ([], None, None)
+    assert {"code", "reason"} <= inspect.signature(conn.fail).parameters.keys()
