@@ -162,12 +162,15 @@ class SocketServer:
 def serving(**changes: Any) -> Iterator[SocketServer]:
     """`changes` of uvicorn's configuration."""
     sockets = SocketServer(**changes)
-    logging.getLogger().addHandler(sockets.errors)
+    root = logging.getLogger()
+    root.addHandler(sockets.errors)
     with patch("project.asgi.end_streams", sockets.application.is_stopping.set):
         sockets.thread.start()
-        until(lambda: sockets.server.started)
-        yield sockets
-        sockets.application.may_go_on.set()
-        sockets.tell_to_stop()
-        sockets.thread.join()
-    logging.getLogger().removeHandler(sockets.errors)
+        try:
+            until(lambda: sockets.server.started)
+            yield sockets
+        finally:
+            sockets.application.may_go_on.set()
+            sockets.tell_to_stop()
+            sockets.thread.join()
+            root.removeHandler(sockets.errors)
