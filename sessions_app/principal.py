@@ -1,6 +1,6 @@
 """Who is calling and what they may do, now."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mcp.server.mcpserver.exceptions import ToolError
@@ -24,8 +24,11 @@ class Principal:
     buckets: tuple[Bucket, ...] = ()
     """The limits that count every request of this caller."""
     expires_at: datetime | None = None
-    token: str | None = None
-    """Which token of the credential was shown, as `kind:…`, where it has many: those end one by one."""
+    token: str | None = field(default=None, repr=False)
+    """Which token of the credential was shown, as `kind:…`, where it has many: those end one by one.
+
+    A browser's is its cookie's value, so no text of a principal has it.
+    """
     is_narrowed: bool = False
     """By scopes, whatever they leave: what is the user's own affair is none of such a credential's."""
 

@@ -6,6 +6,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.models import Session as SignIn
 from django.db.models.signals import m2m_changed, post_delete, post_save
+from django.utils import timezone
 
 from . import authority
 from .models import ApiKey, OutsideIdentity, RevokedToken, SessionToken, TokenFamily, User
@@ -45,9 +46,10 @@ def credential_changed(instance: Any, **signal: Any) -> None:
 def signed_out(instance: SignIn, **signal: Any) -> None:
     """A cookie is worth nothing any more, nor what a page opened with a ticket that it asked for.
 
-    Django's own signal is sent before that is so.
+    Django's own signal is sent before that is so. Of one that is past the clock has told everybody, and a cleanup
+    deletes thousands.
     """
-    if user := instance.get_decoded().get(SESSION_KEY):
+    if instance.expire_date > timezone.now() and (user := instance.get_decoded().get(SESSION_KEY)):
         authority.changed(int(user))
 
 

@@ -12,10 +12,11 @@ from django.core.management import call_command
 from django.test import Client as Browser
 from django.utils import timezone
 
-from sessions_app import credentials, tokens
+from sessions_app import authority, credentials, tokens
 from sessions_app.callers import callers
+from sessions_app.limits import BAD_CREDENTIAL
 from sessions_app.models import ApiKey, Session, TokenFamily, User, WebSocketTicket
-from sessions_app.pool import identity_pool
+from sessions_app.pool import identity_pool, opening_pool
 from tests.conftest import key_for
 from tests.rest import Rest, browser
 from tests.socket import Line, SocketWire, dial
@@ -121,6 +122,33 @@ async def test_what_is_none_opens_nothing(alice: User) -> None:
     # Another secret where a ticket belongs is only a subprotocol that nobody knows.
     assert (await refused(await page(["mcp", key]))).error["message"].startswith("A credential is required")
     assert (await page(["mcp", good])).answer.status == 101
+
+
+async def test_a_mistyped_one_waits_for_nobody(alice: User) -> None:
+    """Not for who opens a session, and no query is made for it."""
+    good, done = await in_thread(lambda: ticket_for(Rest(key_for(alice)))["ticket"]), threading.Event()
+    busy = opening_pool.submit(lambda: done.wait(10))
+    assert (await refused(await page(["mcp", f"{good}0"]))).status == 401
+    assert not busy.done()
+    done.set()
+
+
+async def test_whoever_guesses_is_soon_not_looked_up(alice: User) -> None:
+    good = await in_thread(lambda: ticket_for(Rest(key_for(alice)))["ticket"])
+    for _ in range(BAD_CREDENTIAL.most + 1):
+        assert (await refused(await page(["mcp", tokens.mint(tokens.TICKET).value]))).status == 401
+    answer = await refused(await page(["mcp", good]))
+    assert answer.status == 429
+    assert 0 < int(answer.headers["retry-after"]) <= BAD_CREDENTIAL.seconds
+    callers.pardon()
+    assert (await page(["mcp", good])).answer.status == 101  # nor was it used up
+
+
+async def test_the_log_says_why_it_was_refused(alice: User, caplog: Any) -> None:
+    unknown = tokens.mint(tokens.TICKET)
+    await refused(await page(["mcp", unknown.value]))
+    assert f"WebSocket ticket cgt_{unknown.public_id} is unknown, expired or used" in caplog.text
+    assert unknown.value not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -274,6 +302,46 @@ async def test_a_page_s_socket_ends_with_the_sign_in(alice: User, end: Callable[
     await in_thread(lambda: end(alice, rest))
     assert (await client.line.over())[0] == 4401
     assert (await refused(await page(unused["subprotocols"]))).status == 401
+
+
+async def test_another_browser_s_sign_out_ends_nothing_here(alice: User) -> None:
+    here, there = [await in_thread(lambda: browser(alice)) for _ in range(2)]
+    body = await in_thread(lambda: ticket_for(here))
+    client = SocketWire(await page(body["subprotocols"]), Wire(None))
+    await client.ask("tools/list")
+    await in_thread(lambda: sign_out(alice, there))
+    assert (await client.call("echo", {"text": "on"})).text == "on"
+    await client.leave()
+
+
+async def test_a_sign_in_lasts_as_long_as_its_secret_key(alice: User, settings: Any, quick: None) -> None:
+    rest = await in_thread(lambda: browser(alice))
+    body = await in_thread(lambda: ticket_for(rest))
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another secret key, as long as keys have to be"
+    client = SocketWire(await page(body["subprotocols"]), Wire(None))
+    assert (await client.call("echo", {"text": "on"})).text == "on"
+    settings.SECRET_KEY_FALLBACKS = []
+    assert (await client.line.over())[0] == 4401
+
+
+def test_of_sign_ins_that_are_past_nobody_is_told(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    past, lasting = [SignIn.objects.get(session_key=cookie_of(browser(alice))) for _ in range(2)]
+    told: list[Any] = []
+    monkeypatch.setattr(authority, "tell", told.append)
+    past.expire_date = timezone.now()
+    past.save()
+    call_command("cleanup", verbosity=0)
+    assert not SignIn.objects.filter(pk=past.pk).exists()
+    assert told == []
+    lasting.delete()
+    assert told == [(alice.pk,)]
+
+
+def test_no_text_of_who_is_signed_in_has_the_cookie_s_value(alice: User) -> None:
+    principal = credentials.browser.principal(alice, "the-cookie-s-value")
+    assert principal.proof == "browser:the-cookie-s-value"
+    assert "the-cookie-s-value" not in f"{principal} {principal!r}"
 
 
 async def test_the_cookie_s_value_is_nowhere(alice: User, recorded: Any, caplog: Any) -> None:
