@@ -7,6 +7,7 @@ import pytest
 from sessions_app.models import ApiKey, OutsideIdentity, Session, SessionToken, TokenFamily, User
 from tests.control_room import ControlRoom, list_of, make_staff, make_superuser
 from tests.issuer import OutsideIssuer
+from tests.rest import browser
 from tests.sessions_app.eras import ERAS, Knock, everything
 from tests.sessions_app.test_api_keys import in_thread, settled
 from tests.sessions_app.test_kinds import Kind, access_token, api_key, outside_token, session_token
@@ -108,6 +109,17 @@ def test_an_operator_does_it_with_a_reason(alice: User) -> None:
     assert {row.end_reason for row in rows} == {"by operator: lost laptop"}
     room.act("end_and_revoke", rows[0])
     assert "Ended: 1. Credentials revoked: 0; nothing to revoke: 1." in room.read(list_of(Session))
+
+
+def test_of_a_page_s_session_there_is_nothing_to_take(alice: User) -> None:
+    """Its cookie signs in to the admin, and is no credential of MCP."""
+    room = ControlRoom(make_superuser())
+    signed_in, row = browser(alice), session(alice, "browser")
+    room.act("end_and_revoke", row)
+    assert "Ended: 1. Credentials revoked: 0; nothing to revoke: 1." in room.read(list_of(Session))
+    row.refresh_from_db()
+    assert not row.is_live
+    assert signed_in.get("sessions/").status == 200
 
 
 def test_who_may_only_end_sessions_may_not_revoke(charlie: User) -> None:
