@@ -82,6 +82,24 @@ async def test_so_does_what_runs_on_it(
     assert not any("result" in reply for reply in replies)
 
 
+async def test_its_end_is_said_by_closing_it_and_by_nothing_else(wire: Wire, alice: User, quick: None) -> None:
+    assert wire.key
+    client = await SocketWire.open(wire.key)
+    for _ in range(20):
+        await listen(client, toolsListChanged=True)
+    await in_thread(lambda: revoke_keys(alice))
+    assert (await client.line.over())[0] == 4401
+    assert not [message for message in client.line.messages if "id" in message]
+
+
+async def listen(client: SocketWire, **notifications: object) -> int:
+    """The subscription's id, once it is open."""
+    listening = client.begin("subscriptions/listen", {"notifications": notifications})
+    meta = {"io.modelcontextprotocol/subscriptionId": listening}
+    await client.line.message(lambda message: message.get("params", {}).get("_meta") == meta)
+    return listening
+
+
 async def test_the_very_next_call_is_judged_anew(client: SocketWire, alice: User) -> None:
     assert (await client.call("echo", {"text": "x"})).text == "x"
     await in_thread(alice.groups.clear)
@@ -101,8 +119,7 @@ async def test_a_handshake_client_is_told_that_its_lists_changed(wire: Wire, ali
 async def test_a_later_client_is_told_if_it_listens(wire: Wire, alice: User, quick: None) -> None:
     assert wire.key
     client = await SocketWire.open(wire.key)
-    listening = client.begin("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
-    await client.line.told("notifications/subscriptions/acknowledged")
+    listening = await listen(client, toolsListChanged=True)
     await in_thread(lambda: alice.groups.add(Group.objects.get(name=ADMINISTRATORS)))
     told = await client.line.told("notifications/tools/list_changed")
     assert told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"] == listening
