@@ -41,6 +41,7 @@ class Exchange:
         self._progress_token = progress_token
         self._is_over = False
         self._is_cut = False
+        self._is_withdrawn = False
         self._is_read = True
         self._task: asyncio.Task[Any] | None = None
         self._is_watched = False
@@ -126,6 +127,11 @@ class Exchange:
             self._because = because
             self._task.cancel()
 
+    def withdraw(self) -> None:
+        """End a subscription of our own accord, with nothing to say of it but that."""
+        self._is_withdrawn = self._is_withdrawn or not self._is_cut
+        self.cut()
+
     def lose_reader(self) -> None:
         """The client left or stopped reading. In 2026-07-28 that is how it cancels over HTTP."""
         self._is_read = False
@@ -176,8 +182,10 @@ class Exchange:
         """What is said of work that was cut. A client that cancelled gets no response (MCP, Cancellation)."""
         if self._because is not None and refusal is not None:
             await self.reply(refusal(self._because), self._because.status)
-        else:
-            await self.finish()
+            return
+        if self._is_withdrawn and not self._carrier.is_own:  # where no stream of its own ends (Subscriptions)
+            await self.notify("notifications/cancelled", {"requestId": self.request_id})
+        await self.finish()
 
     async def deliver(self, sending: Awaitable[None]) -> None:
         """Who does not read in time was hung up on."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mcp.shared.subscriptions import ResourceUpdated, ServerEvent
 
 from sessions_app.call import Call
-from sessions_app.exceptions import Refused, Unauthenticated
+from sessions_app.exceptions import Unauthenticated
 from sessions_app.principal import Principal
 
 if TYPE_CHECKING:
@@ -84,25 +84,26 @@ class Listener:
         self._news.set()
         if principal is None:
             logger.info("Ended a stream of %s: the credential is not valid any more", self._principal.username)
-            self._cut(Unauthenticated("no longer valid"))
+            self._cut()
+            self.call.exchange.cut(Unauthenticated("no longer valid"))
         elif principal.permissions != self._principal.permissions:
             self._principal = principal
             self._compare()
 
     def _compare(self) -> None:
         if not all(self._server.may_read(self._principal, uri) for uri in self.uris):
-            self._cut(None)  # it was acknowledged; the client may listen anew, and is told what is left
+            self._cut()
+            self.call.exchange.withdraw()  # acknowledged as it was; the client may listen anew to what is left
             return
         before, self._listed = self._listed, self._lists_for(self._principal)
         for event, listed in self._listed.items():
             if listed != before[event]:
                 self.tell(event)
 
-    def _cut(self, refusal: Refused | None) -> None:
+    def _cut(self) -> None:
         self._is_cut = True
         self._pending.clear()
         self.end()
-        self.call.exchange.cut(refusal)
 
     def _lists_for(self, principal: Principal) -> Lists:
         listed = self._server.listed(principal)

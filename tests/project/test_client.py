@@ -7,16 +7,22 @@ from typing import Any
 
 import httpx2
 import pytest
+from django.contrib.auth.models import Group
 from mcp import Client
 from mcp.client.session import ClientRequestContext
 from mcp.client.streamable_http import streamable_http_client
+from mcp.client.subscriptions import SubscriptionLost, ToolsListChanged
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitRequestParams, ElicitResult
 
 from sessions_app.client import websocket
 from sessions_app.models import Preference, User
+from sessions_app.permissions import ADMINISTRATORS
+from sessions_app.pool import identity_pool
+from sessions_app.transport.ends import ends
 from tests.conftest import key_for
 from tests.process import Process
+from tests.wire import until
 
 SPOKEN = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 """What comes of the modes that the client has."""
@@ -113,6 +119,48 @@ async def test_a_tool_s_question_is_answered(served: str, key: str, connected: C
 
 async def answer_of(client: Client) -> Any:
     return (await client.call_tool("ask", {"text": "Tea"})).structured_content
+
+
+@pytest.fixture(params=TRANSPORTS)
+def listening(request: pytest.FixtureRequest) -> Connect:
+    """A client of 2026-07-28, which is the one that listens, over each wire."""
+
+    @asynccontextmanager
+    async def connect(url: str, key: str) -> AsyncIterator[Client]:
+        async with (
+            TRANSPORTS[request.param](url, key) as transport,
+            Client(transport, mode=SPOKEN["auto"]) as client,
+        ):
+            yield client
+
+    return connect
+
+
+async def test_it_listens_and_leaves(served: str, key: str, alice: User, listening: Connect) -> None:
+    administrators = await Group.objects.aget(name=ADMINISTRATORS)
+    async with listening(served, key) as client:
+        async with client.listen(tools_list_changed=True) as changes:
+            await identity_pool.run(lambda: alice.groups.add(administrators))
+            assert await asyncio.wait_for(anext(changes), 5) == ToolsListChanged()
+            assert subscriptions() == 1
+        await until(lambda: not subscriptions())
+        assert (await client.call_tool("echo", {"text": "on"})).structured_content == {"result": "on"}
+
+
+def subscriptions() -> int:
+    """Those that are open. The server is in this process."""
+    return sum(listener.takes_a_place for listener in tuple(ends._listeners))
+
+
+async def test_it_hears_that_it_may_not_listen_any_more(
+    served: str, key: str, alice: User, listening: Connect
+) -> None:
+    async with listening(served, key) as client:
+        async with client.listen(resource_subscriptions=["shop://menu"]) as changes:
+            await identity_pool.run(alice.groups.clear)
+            with pytest.raises(SubscriptionLost):
+                await asyncio.wait_for(anext(changes), 5)
+        assert "echo" not in {tool.name for tool in (await client.list_tools()).tools}
 
 
 @pytest.mark.process

@@ -126,6 +126,22 @@ async def test_a_later_client_is_told_if_it_listens(wire: Wire, alice: User, qui
     await client.leave()
 
 
+async def test_whoever_may_read_less_is_told_which_subscription_is_over(
+    wire: Wire, alice: User, quick: None
+) -> None:
+    assert wire.key
+    client = await SocketWire.open(wire.key)
+    kept = await listen(client, toolsListChanged=True)
+    lost = await listen(client, resourceSubscriptions=["shop://menu"])
+    await in_thread(alice.groups.clear)
+    assert (await client.line.told("notifications/cancelled"))["params"] == {"requestId": lost}
+    client.cancel(kept)
+    await client.ask("server/discover")
+    assert not [message for message in client.line.messages if message.get("id") in {kept, lost}]
+    assert len([m for m in client.line.messages if m.get("method") == "notifications/cancelled"]) == 1
+    await client.leave()
+
+
 @pytest.mark.parametrize("tool", ["ask", "ask-and-write"])
 async def test_an_answer_does_not_bring_back_what_was_withdrawn_meanwhile(
     wire: Wire, alice: User, tool: str
