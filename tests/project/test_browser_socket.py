@@ -7,6 +7,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from project.config import BASE_DIR
+from sessions_app.models import User
+from sessions_app.pool import identity_pool
 from tests.control_room import make_superuser
 from tests.project.test_browser import QUIET, open_tab, sign_in
 from tests.services import browser_path
@@ -58,6 +60,24 @@ def test_what_is_printed_works(page: Page) -> None:
         """,
     )
     assert said == [["2026-07-28"], True, "counted to 2", [1, 2], "operator", -32602]
+
+
+def test_a_page_listens(page: Page) -> None:
+    run(
+        page,
+        """
+        await new Promise((acknowledged) => {
+          window.changed = new Promise((changed) => open().then((socket) => {
+            const does = { "subscriptions/acknowledged": acknowledged, "tools/list_changed": changed };
+            const ask = client(socket, ({ method, params }) => does[method.replace("notifications/", "")](params));
+            ask("subscriptions/listen", { notifications: { toolsListChanged: true } });
+          }));
+        });
+        """,
+    )
+    demoted = User.objects.filter(username="operator")
+    identity_pool.submit(lambda: demoted.update(is_superuser=False)).result()
+    assert page.evaluate("() => window.changed") == {"_meta": {"io.modelcontextprotocol/subscriptionId": 1}}
 
 
 def test_who_signs_out_elsewhere_is_told(page: Page, served: str) -> None:
