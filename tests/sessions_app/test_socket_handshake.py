@@ -55,6 +55,12 @@ VARIANTS: dict[str, tuple[dict[str, Any], int]] = {
     "a star": (origin("*"), 403),
     "a file": (origin("file://"), 403),
     "an extension": (origin("chrome-extension://abcdefgh"), 403),
+    "spaces around": (origin(f" {ORIGIN}\t"), 101),
+    "a space within": (origin("http://127.0.0.1 :8000"), 403),
+    "a line break": (origin(f"{ORIGIN}\r\nx-y: z"), 403),
+    "one that is very long": (origin("http://" + "a" * 5000), 403),
+    "leading zeros": (origin("http://127.0.0.1:08000"), 403),
+    "the address as a number": (origin("http://2130706433:8000"), 403),
     # Hosts
     "localhost": (host("localhost:8000"), 101),
     "a name of IPv6": (host("[::1]:8000"), 101),
@@ -62,6 +68,11 @@ VARIANTS: dict[str, tuple[dict[str, Any], int]] = {
     "an empty Host": (host(""), 421),
     "a rebound name": (host("evil.example"), 421),
     "a rebound name with its Origin": ({"host": "evil.example", "origin": "http://evil.example"}, 421),
+    "upper case in a Host": (host("LOCALHOST:8000"), 101),
+    "a Host with a trailing dot": (host("localhost.:8000"), 421),
+    "a Host with a suffix": (host("127.0.0.1.evil.example"), 421),
+    "a Host with a port that is none": (host("127.0.0.1:x"), 421),
+    "two Hosts in one": (host("127.0.0.1:8000, evil.example"), 421),
     "a Host with a path": (host("127.0.0.1:8000/x"), 421),
     "a Host with userinfo": (host("evil@127.0.0.1:8000"), 421),
     "a Host of no ASCII": (host("127.0.0.1:8000\xff"), 421),
@@ -73,6 +84,15 @@ VARIANTS: dict[str, tuple[dict[str, Any], int]] = {
     "a bad one": ({"authorization": "Bearer cgk_nobody"}, 401),
     "a key in the header of tokens": ({"authorization": None, "x-session-token": "cgk_x"}, 401),
     "two": ({"x-api-key": "cgk_x"}, 400),
+    "an empty one beside": ({"x-session-token": ""}, 400),
+    "a digest": ({"authorization": 'Digest username="alice"'}, 401),
+    "a key that is cut": ({"authorization": "Bearer cgk_000000000000_"}, 401),
+    "bytes as a credential": ({"authorization": "Bearer \xff\xfe"}, 401),
+    # What means nothing here
+    "the id of a session": ({"mcp-session-id": "A" * 43}, 101),
+    "a revision": ({"mcp-protocol-version": "1999-01-01"}, 101),
+    "an event's id": ({"last-event-id": "7"}, 101),
+    "a type and a length": ({"content-type": "text/plain", "content-length": "-1"}, 101),
     # Sizes
     "a header that is too large": ({"x-large": "x" * 9000}, 431),
     "too many headers": ({f"x-{number}": "x" for number in range(120)}, 431),
@@ -82,10 +102,19 @@ SCOPES: dict[str, tuple[dict[str, Any], int]] = {
     "no subprotocol": ({"subprotocols": []}, 400),
     "another subprotocol": ({"subprotocols": ["chat"]}, 400),
     "the subprotocol in capitals": ({"subprotocols": ["MCP"]}, 400),
+    "the subprotocol and many more": ({"subprotocols": [*map(str, range(1000)), "mcp"]}, 101),
+    "the subprotocol twice": ({"subprotocols": ["mcp", "mcp"]}, 101),
+    "an empty subprotocol": ({"subprotocols": [""]}, 400),
+    "a subprotocol that begins alike": ({"subprotocols": ["mcp.v2", "mcp "]}, 400),
     "a query string": ({"query_string": b"a=1"}, 400),
     "a token in the URL": ({"query_string": b"token=cgk_secret"}, 400),
     "an empty secret in the URL": ({"query_string": b"access_token="}, 400),
     "a trailing slash": ({"path": "/ws/mcp/"}, 101),
+    "a path below": ({"path": "/ws/mcp/x"}, 403),
+    "a path above": ({"path": "//ws/mcp"}, 403),
+    "another case of its path": ({"path": "/WS/MCP"}, 403),
+    "a path that goes up": ({"path": "/ws/mcp/../mcp"}, 403),
+    "a query string of bytes": ({"query_string": b"\xff=%00"}, 400),
     "the path of HTTP": ({"path": "/mcp"}, 403),
     "the guests' path": ({"path": "/mcp/guest"}, 403),
     "a path of guests that there is not": ({"path": "/ws/mcp/guest"}, 403),
@@ -133,13 +162,15 @@ async def test_a_header_that_is_there_twice_is_refused(wire: Wire, name: str) ->
     assert (await answered(Line([*usual, *twice]))).answer.status == 400
 
 
-async def test_a_refusal_is_the_one_that_http_gives(wire: Wire) -> None:
-    for headers in ({"authorization": "Bearer cgk_nobody"}, {"authorization": None}, {"host": "evil.example"}):
-        over_http = await wire.ask("tools/list", headers=headers)
-        line = await answered(dial(wire.key, headers))
-        del line.answer.headers["content-length"], over_http.headers["content-length"]  # a request has an id
-        assert (line.answer.status, line.answer.headers) == (over_http.status, over_http.headers)
-        assert line.answer.error == over_http.error
+@pytest.mark.parametrize("name", [name for name, (_, status) in VARIANTS.items() if status != 101])
+async def test_a_refusal_is_the_one_that_http_gives(wire: Wire, name: str) -> None:
+    headers, _ = VARIANTS[name]
+    over_http = await wire.ask("tools/list", headers=headers)
+    line = await answered(dial(wire.key, headers))
+    del line.answer.headers["content-length"], over_http.headers["content-length"]  # a request has an id
+    assert (line.answer.status, line.answer.headers) == (over_http.status, over_http.headers)
+    assert line.answer.error == over_http.error
+    assert not await Session.objects.aexists()
 
 
 async def test_a_cookie_opens_nothing(alice: User) -> None:
@@ -160,7 +191,9 @@ async def test_a_refused_handshake_leaves_nothing(alice: User) -> None:
     assert not await Session.objects.aexists()
 
 
-async def test_http_at_its_path_is_told_what_it_is(wire: Wire) -> None:
-    for method in ("GET", "POST"):
-        answer = await Exchange(b"", encoded({"host": "127.0.0.1:8000"}), method=method, path="/ws/mcp").wait()
+@pytest.mark.parametrize("path", ["/ws/mcp", "/ws/mcp/"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "HEAD", "OPTIONS"])
+async def test_http_at_its_path_is_told_what_it_is(wire: Wire, method: str, path: str) -> None:
+    for headers in ({"host": "127.0.0.1:8000"}, {"host": "evil.example", "origin": "null"}):
+        answer = await Exchange(b"", encoded(headers), method=method, path=path).wait()
         assert (answer.status, answer.headers["upgrade"]) == (426, "websocket")
