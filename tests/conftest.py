@@ -26,7 +26,9 @@ from sessions_app.transport import presence
 from sessions_app.transport.asking import waiting
 from sessions_app.transport.ends import ends
 from sessions_app.transport.sockets import sockets
+from tests.clients import CLIENTS, Client
 from tests.services import FIND, is_required
+from tests.socket import SocketWire
 from tests.wire import Wire
 from tools_app.policies import policies
 from tools_app.recorder import recorder
@@ -165,6 +167,16 @@ def admin(db_for_threads: None) -> User:
 
 def key_for(user: User, **kwargs: Any) -> str:
     return ApiKey.mint(user, f"{user.username}'s key", **kwargs)[1].value
+
+
+@pytest.fixture(params=CLIENTS)
+async def client(request: pytest.FixtureRequest, wire: Wire) -> AsyncIterator[Client]:
+    """alice's, of either era, on either wire."""
+    assert wire.key
+    opened = await CLIENTS[request.param](wire.key)
+    yield opened
+    if isinstance(opened, SocketWire):
+        await opened.leave()
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable
 from typing import Protocol
 
+from mcp_types import RequestId
+
 from sessions_app.deadline import Deadline
 
 SLOWEST_READER = 10.0
@@ -38,6 +40,9 @@ class Carrier(Protocol):
 
     async def end(self) -> None:
         """The last of a request that gets no reply."""
+
+    async def withdraw(self, request_id: RequestId) -> None:
+        """The last of a subscription that the server ends of its own accord (2026-07-28, Subscriptions)."""
 
     async def watch(self) -> None:
         """Return when the client has left. Only asked where `is_own`."""

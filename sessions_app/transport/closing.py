@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from sessions_app.exceptions import Refused, SessionNotFound, Unauthenticated
 
-from .exchange import Exchange
 from .socket_carrier import SocketCarrier
 
 
@@ -57,10 +56,7 @@ class Closing:
     def begin(self, close: Close) -> None:
         if not self.has_begun:
             self._close = close
-            self._saying = asyncio.get_running_loop().create_task(self._say(close))
-
-    async def _say(self, close: Close) -> None:
-        await Exchange(self._carrier, "").deliver(self._carrier.close(close.code, close.reason))
+            self._saying = asyncio.get_running_loop().create_task(self._carrier.close(close.code, close.reason))
 
     async def done(self) -> None:
         if self._saying is not None:

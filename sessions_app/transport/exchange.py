@@ -129,7 +129,7 @@ class Exchange:
 
     def withdraw(self) -> None:
         """End a subscription of our own accord, with nothing to say of it but that."""
-        self._is_withdrawn = self._is_withdrawn or not self._is_cut
+        self._is_withdrawn = not self._is_cut
         self.cut()
 
     def lose_reader(self) -> None:
@@ -182,10 +182,10 @@ class Exchange:
         """What is said of work that was cut. A client that cancelled gets no response (MCP, Cancellation)."""
         if self._because is not None and refusal is not None:
             await self.reply(refusal(self._because), self._because.status)
-            return
-        if self._is_withdrawn and not self._carrier.is_own:  # where no stream of its own ends (Subscriptions)
-            await self.notify("notifications/cancelled", {"requestId": self.request_id})
-        await self.finish()
+        elif self._is_withdrawn:
+            await self.deliver(self._carrier.withdraw(self.request_id))
+        else:
+            await self.finish()
 
     async def deliver(self, sending: Awaitable[None]) -> None:
         """Who does not read in time was hung up on."""

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from functools import cached_property
 
+from mcp_types import RequestId
+
 from sessions_app.exceptions import Header
 from sessions_app.models.session_lifetime import HTTP
 
@@ -57,6 +59,9 @@ class HttpCarrier:
             await in_time(self, self._write(b"", more=False))
         else:
             await respond(self._send, 202, None)
+
+    async def withdraw(self, request_id: RequestId) -> None:
+        await self.end()
 
     async def watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -1,4 +1,4 @@
-"""How many streams and sockets one process holds open: in all, of guests, and of one credential."""
+"""How many streams one process holds open: in all, of guests, and of one credential."""
 
 from collections.abc import Sequence
 

@@ -134,7 +134,7 @@ class Socket:
             body, session = await handshake.negotiate(self._server, request, message)
             if session is not None:
                 self._begin(request, session)
-            await Exchange(self._carrier, message.request_id).reply(body, 200)
+            await self._carrier.tell(body)
         finally:
             state.finish(admitted.ticket)
 
@@ -207,8 +207,10 @@ class Socket:
             self._end(close)
         elif self._refused > MOST_REFUSED:
             self._end(HEEDLESS)
+        elif exchange is not None:
+            await exchange.reply(body_of(refusal, message), refusal.status)
         elif message is None or (isinstance(message, Message) and message.id is not None):
-            await (exchange or Exchange(self._carrier, "")).reply(body_of(refusal, message), refusal.status)
+            await self._carrier.tell(body_of(refusal, message))
 
     # --- Its end ---
 

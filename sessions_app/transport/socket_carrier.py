@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from mcp_types import RequestId
+
 from sessions_app.models.session_lifetime import WEBSOCKET
 
-from .carrier import in_time
+from . import strict_json
+from .carrier import Unread, in_time
 from .response import Send, hang_up
 
 
@@ -42,6 +45,10 @@ class SocketCarrier:
     async def end(self) -> None:
         """Nothing: that a request gets no reply is not said on this wire."""
 
+    async def withdraw(self, request_id: RequestId) -> None:
+        cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": request_id}}
+        await self.tell(strict_json.dumps(cancelled))
+
     async def watch(self) -> None:
         """The socket does that itself."""
 
@@ -67,5 +74,7 @@ class SocketCarrier:
                 return
             try:
                 await in_time(self, self._send(message))
+            except Unread:
+                return  # and hung up on, which the socket hears of
             except OSError:  # the client left meanwhile (ASGI, WebSocket: disconnected client)
                 self.is_open = False

@@ -10,6 +10,8 @@ import pytest
 from tests.process import Process
 from tests.services import own_database, own_redis
 
+from .sockets import SocketServer, serving
+
 Start = Callable[..., Process]
 
 
@@ -58,3 +60,16 @@ def starter(data_dir: Path, running: ExitStack, **defaults: str) -> Start:
         return process
 
     return begin
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[SocketServer]:
+    with serving() as sockets:
+        yield sockets
+
+
+@pytest.fixture
+def sockets(running: SocketServer) -> Iterator[SocketServer]:
+    """Nothing that a peer sends is an error of the server's."""
+    yield running
+    assert running.begin_anew() == []

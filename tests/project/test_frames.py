@@ -1,7 +1,5 @@
 """What one WebSocket may send: how many frames, how large, how well-formed; and what it is told beyond that."""
 
-from collections.abc import Iterator
-
 import pytest
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import ClientConnection, connect
@@ -12,24 +10,11 @@ from sessions_app.transport import guard
 from tests.frames import BINARY, CLOSE, CONT, FIN, PING, PONG, RSV1, TEXT, Farewell, fragments, frame
 from tests.process import until
 
-from .sockets import SocketServer, serving
+from .sockets import SocketServer
 
 GIB = 2**30
 FRAGMENTS = "a message has at most 256 fragments"
 CONTROLS = "too many pings and pongs"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[SocketServer]:
-    with serving() as sockets:
-        yield sockets
-
-
-@pytest.fixture
-def sockets(running: SocketServer) -> Iterator[SocketServer]:
-    """Nothing that a peer sends is an error of the server's."""
-    yield running
-    assert running.begin_anew() == []
 
 
 def test_a_message_in_many_fragments_is_one(sockets: SocketServer) -> None:

@@ -1,30 +1,17 @@
 """What answers a client that opens a WebSocket, well or badly: never a 5xx, never silence, never a traceback."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from tests.frames import HANDSHAKE, PING, PONG, TEXT, connected, frame, handshake
 from tests.process import until
 
-from .sockets import SocketServer, serving
+from .sockets import SocketServer
 
 SECRET = "cgt_secret"
 KEY = f"Sec-WebSocket-Key: {HANDSHAKE['Sec-WebSocket-Key']}"
 CHUNK = b"5\r\nhello\r\n0\r\n\r\n"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[SocketServer]:
-    with serving() as sockets:
-        yield sockets
-
-
-@pytest.fixture
-def sockets(running: SocketServer) -> Iterator[SocketServer]:
-    yield running
-    assert running.begin_anew() == []
 
 
 def answer_to(sockets: SocketServer, *sent: bytes) -> tuple[int, str]:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -22,22 +22,11 @@ from sessions_app.pool import background_pool, identity_pool
 from sessions_app.recent import LIFETIME
 from sessions_app.state import state
 from sessions_app.transport import presence
-from tests.clients import CLIENTS, Client
+from tests.clients import Client
 from tests.conftest import key_for, wire_for
-from tests.socket import SocketWire
 from tests.wire import Answer, Durable, Wire
 from tools_app.models import ToolPolicy
 from tools_app.policies import policies
-
-
-@pytest.fixture(params=CLIENTS)
-async def client(request: pytest.FixtureRequest, wire: Wire) -> AsyncIterator[Client]:
-    """alice's, of either era, on either wire."""
-    assert wire.key
-    opened = await CLIENTS[request.param](wire.key)
-    yield opened
-    if isinstance(opened, SocketWire):
-        await opened.leave()
 
 
 async def knock(client: Client) -> Answer:

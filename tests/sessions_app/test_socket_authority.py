@@ -60,7 +60,7 @@ OVER: list[tuple[Callable[[User], None], int]] = [
 ]
 
 
-@pytest.mark.parametrize(("withdraw", "code"), OVER)
+@pytest.mark.parametrize(("withdraw", "code"), OVER[2:])  # the others: test_socket_credentials.py
 async def test_an_idle_socket_ends_with_what_it_rests_on(
     client: SocketWire, alice: User, withdraw: Callable[[User], None], code: int
 ) -> None:

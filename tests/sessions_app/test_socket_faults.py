@@ -8,8 +8,6 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from sessions_app.callers import callers
-from sessions_app.limits import BAD_CREDENTIAL
 from sessions_app.models import Session
 from sessions_app.pool import background_pool, identity_pool
 from sessions_app.transport import carrier, presence, socket
@@ -116,18 +114,6 @@ async def test_whatever_interrupts_its_end_nothing_is_left(key: str, monkeypatch
     assert not ends._calls
     assert not ends._listeners
     await identity_pool.run(lambda: None)
-
-
-async def test_a_neighbour_s_guesses_do_not_silence_an_open_socket(key: str) -> None:
-    """Though nobody has met its caller lately, who has been silent."""
-    client = await SocketWire.open(key)
-    await client.ask("tools/list")
-    for _ in range(BAD_CREDENTIAL.most + 1):
-        await Wire("cgk_guess").ask("tools/list")
-    assert (await Wire("cgk_guess").ask("tools/list")).status == 429
-    callers.forget()
-    assert (await client.call("echo", {"text": "here"})).text == "here"
-    await client.leave()
 
 
 async def test_sockets_leave_streams_their_room(key: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,6 +169,10 @@ async def test_many_calls_run_side_by_side(client: SocketWire) -> None:
 async def test_no_more_is_read_than_is_worked_on(client: SocketWire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "MOST", 4)
     slow = [client.calling("wait", {"seconds": 0.1}) for _ in range(8)]
+    await until(lambda: waiting_calls() == 4)
+    for _ in range(20):
+        await asyncio.sleep(0)  # as often as the others would have needed
+    assert waiting_calls() == 4
     assert [(await client.answer_to(called)).text for called in slow] == ["waited"] * 8
 
 
@@ -232,8 +236,12 @@ async def test_a_busy_one_is_answered_first(client: SocketWire, key: str) -> Non
 
 
 def is_waiting() -> bool:
+    return waiting_calls() > 0
+
+
+def waiting_calls() -> int:
     assert isinstance(state, MemoryState)
-    return any(operation.name == "wait" for runs in state._running.values() for _, operation in runs.values())
+    return sum(operation.name == "wait" for runs in state._running.values() for _, operation in runs.values())
 
 
 async def test_a_subscription_ends_with_its_result(key: str) -> None:

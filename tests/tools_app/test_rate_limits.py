@@ -1,7 +1,7 @@
 """How often callers may call, over both revisions: what is refused did nothing, and says when to come back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from math import ceil
 from typing import Any
 
@@ -14,7 +14,7 @@ from sessions_app.models import Session, User, credential
 from sessions_app.permissions import ADMINISTRATORS
 from sessions_app.pool import identity_pool
 from sessions_app.state import state
-from tests.clients import CLIENTS, Client
+from tests.clients import Client
 from tests.conftest import wire_for
 from tests.shop import tools as shop
 from tests.socket import SocketWire
@@ -22,16 +22,6 @@ from tests.wire import Answer, Durable, Wire, until
 from tools_app.models import ToolCall, ToolPolicy
 
 SENTENCE = "Rate limit exceeded. Remaining requests: 0. Please try again later."
-
-
-@pytest.fixture(params=CLIENTS)
-async def client(request: pytest.FixtureRequest, wire: Wire) -> AsyncIterator[Client]:
-    """alice's, of either era, on either wire."""
-    assert wire.key
-    opened = await CLIENTS[request.param](wire.key)
-    yield opened
-    if isinstance(opened, SocketWire):
-        await opened.leave()
 
 
 def times(client: Client, number: int, tool: str) -> Awaitable[list[Answer]]:

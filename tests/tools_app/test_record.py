@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from project.logs import OneLine
 from sessions_app.models import ApiKey, Session, User
 from sessions_app.pool import background_pool, identity_pool
 from sessions_app.transport.sockets import sockets
-from tests.clients import CLIENTS, Client
+from tests.clients import Client
 from tests.conftest import key_for, wire_for
 from tests.control_room import ControlRoom, list_of, make_superuser, page_of
 from tests.shop import tools as shop
@@ -82,16 +82,6 @@ ENDINGS: dict[str, tuple[str, dict[str, Any], Row]] = {
     "completion": ("completion/complete", SUGGEST, ("completion", "suggest.drink", "ok")),
     "hidden completion": ("completion/complete", HIDDEN, ("prompt", "audit", "refused")),
 }  # fmt: skip
-
-
-@pytest.fixture(params=CLIENTS)
-async def client(request: pytest.FixtureRequest, wire: Wire) -> AsyncIterator[Client]:
-    """alice's, of either era, on either wire."""
-    assert wire.key
-    opened = await CLIENTS[request.param](wire.key)
-    yield opened
-    if isinstance(opened, SocketWire):
-        await opened.leave()
 
 
 def rows() -> list[ToolCall]:
