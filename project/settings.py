@@ -120,8 +120,13 @@ if CONFIG.redis_url:
             "BACKEND": "django_redis.cache.RedisCache",
             "LOCATION": CONFIG.redis_url,
             "KEY_PREFIX": "concierge",
-            # A Redis that hangs must not hang us: redis-py waits five seconds unless told.
-            "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.25, "SOCKET_TIMEOUT": 0.25},
+            "OPTIONS": {
+                # A Redis that hangs must not hang us: redis-py waits five seconds unless told.
+                "SOCKET_CONNECT_TIMEOUT": 0.25,
+                "SOCKET_TIMEOUT": 0.25,
+                # Not pickle: whoever may write to Redis is not to run code here.
+                "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+            },
         }
     }
     CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
@@ -140,7 +145,12 @@ if CONFIG.redis_url:
         }
     }
 else:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "OPTIONS": {"MAX_ENTRIES": 10_000},
+        }
+    }
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 # --- Who people are -------------------------------------------------------------------------------

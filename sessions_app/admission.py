@@ -29,6 +29,9 @@ class Rules(Protocol):
 
     def buckets(self, principal: Principal) -> Sequence[Bucket]: ...
 
+    def noted(self, operation: Operation, principal: Principal) -> Operation:
+        """`operation` with all that is known of it once its caller is."""
+
     async def refresh(self, epoch: Epoch) -> bool:
         """Have the rules of this epoch, not more than a second old. Whether they are others than before."""
 
@@ -39,6 +42,8 @@ async def admit(presented: Presented, rules: Rules, operation: Operation | None)
     Raises: Unauthenticated, RateLimited, Crowded. Who is let in has to be let go by `state.finish`.
     """
     met = await callers.meet(presented)
+    if operation is not None:
+        operation = rules.noted(operation, met)
     ticket = Ticket(met.owner, rules.buckets(met), operation, limits.MOST_AT_ONCE)
     try:
         admission = await state.admit(ticket)

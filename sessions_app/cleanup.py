@@ -21,7 +21,7 @@ from .models import (
     TokenFamily,
     WebSocketTicket,
 )
-from .models.session import SessionQuerySet
+from .models.session_queryset import SessionQuerySet
 
 HISTORY = timedelta(days=30)
 """How long a session, or a token, is kept after its end."""

@@ -17,7 +17,7 @@ from sessions_app.models import Session
 from sessions_app.pool import background_pool
 from sessions_app.principal import Principal
 
-from .digest import digest
+from .digest import digest_for
 from .models import ToolCall
 
 logger = logging.getLogger(__name__)
@@ -26,10 +26,6 @@ FLUSH_AFTER = 0.25
 """Seconds."""
 MOST_WAITING = 20_000
 """Entries kept while the database is away; then the oldest go, and the log says so."""
-
-DIGESTED_LATER = 4096
-"""Bytes of arguments. So many wait for the thread that writes, which digests them. More would fill the memory
-while the database is slow, so they are digested at once: a microsecond or two for each kilobyte."""
 
 Kind = ToolCall.Kind
 Outcome = ToolCall.Outcome
@@ -53,11 +49,9 @@ class Entry:
     name: str
     size: int
     """Of the arguments, in bytes of JSON."""
+    digest: str
     started: float
     """`time.time()`, for the record."""
-    arguments: str = ""
-    """Their JSON, until it is digested."""
-    digest: str = ""
     outcome: Outcome = Outcome.OK
     error_id: str = ""
     duration_ms: float = 0.0
@@ -68,17 +62,13 @@ class Entry:
     @classmethod
     def of(cls, call: Call, kind: Kind, name: str, arguments: bytes) -> "Entry":
         """`arguments` as JSON."""
-        size = len(arguments)
-        entry = cls(call.principal, call.session, call.client_version, call.ip, kind, name, size, time.time())
-        if size > DIGESTED_LATER:
-            entry.digest = entry.digest_of(arguments)
+        who, size = (call.principal, call.session, call.client_version, call.ip), len(arguments)
+        running = call.ticket.operation
+        if kind == Kind.TOOL and running is not None and running.digest and running.name == name:
+            digest = running.digest  # made when it was let in
         else:
-            entry.arguments = arguments.decode()  # not orjson's bytes: these keep the whole kilobyte of its buffer
-        return entry
-
-    def digest_of(self, arguments: bytes | str) -> str:
-        caller = self.principal.account or self.principal.credential  # a guest is no user
-        return digest(arguments, caller, self.kind.value, self.name)
+            digest = digest_for(call.principal, kind.value, name, arguments)
+        return cls(*who, kind, name, size, digest, time.time())
 
     def finish(self) -> None:
         self.duration_ms = (time.perf_counter() - self.clock) * 1000
@@ -86,8 +76,6 @@ class Entry:
     def row(self) -> tuple[Any, ...]:
         """The values of COLUMNS."""
         principal, session = self.principal, self.session
-        if not self.digest:
-            self.digest, self.arguments = self.digest_of(self.arguments), ""
         return (
             self.kind.value,
             self.name[:255],

@@ -28,6 +28,7 @@ from sessions_app.transport.listener import Lists
 
 from .capabilities import Capability, Tool
 from .context import call_of
+from .digest import digest_of_call
 from .exceptions import Failed, NotFound
 from .gate import Gate, Resolve
 from .pages import page
@@ -218,6 +219,9 @@ class McpServer(HostedServer):
         name = (message.params or {}).get("name")
         tool = self.registry.tools.get(name) if isinstance(name, str) else None
         return policies.buckets(tool, principal) if tool is not None and tool.is_open_to(principal) else ()
+
+    def digest(self, principal: Principal, message: Message) -> str:
+        return digest_of_call(principal, message.params or NOTHING) if message.method == "tools/call" else ""
 
     async def refresh(self, epoch: Epoch) -> bool:
         return await policies.refresh(epoch)

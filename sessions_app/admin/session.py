@@ -6,8 +6,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from sessions_app.models import Session
-from sessions_app.models.session import SessionQuerySet
 from sessions_app.models.session_lifetime import WEBSOCKET
+from sessions_app.models.session_queryset import SessionQuerySet
 from sessions_app.transport.envelope import fitting
 
 from .credential import RevokeForm, reason_of, typed_reason

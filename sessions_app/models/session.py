@@ -1,134 +1,31 @@
 import secrets
-from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, Self
+from datetime import timedelta
+from functools import cached_property, partial
+from typing import Any
 
 from django.db import models, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import F, Q
 from django.utils import timezone
 
-from sessions_app import authority
-from sessions_app.exceptions import TooManySessions, TooManySubscriptions
+from sessions_app.exceptions import TooManySubscriptions
 from sessions_app.principal import Principal
-from sessions_app.sign_in_log import note_opening
+from sessions_app.session_cache import SessionCache
 from sessions_app.transport.bus import SessionChanged, bus
 
-from .session_lifetime import HTTP, WEBSOCKET, deserted, end_of_life, lasting, longest_silence
+from .session_lifetime import HTTP, WEBSOCKET, end_of_life, longest_silence
+from .session_queryset import FIRST_STATELESS_VERSION, SessionQuerySet
 from .user import User
 
-FIRST_STATELESS_VERSION = "2026-07-28"
 ACTIVITY_IS_NOTED_EVERY = timedelta(minutes=1)
-MOST_OF_ONE, MOST_IN_ALL = 200, 20_000
-"""Live sessions of one user and credential: the next ends the quietest. Of everybody: then none is opened."""
-GUESTS_SHARE, GUEST_LIFETIME = 4, timedelta(hours=1)
-"""Guests have one part of so many in what everybody may have, and not for long: they never shut out others."""
+MOST_NOTED = 120
+"""Characters."""
 MOST_SUBSCRIPTIONS = 1000
 """Resources that one client may be subscribed to."""
-SERVER_GONE = "the server that held its socket is gone"
 
 
-class SessionQuerySet(models.QuerySet["Session"]):
-    def live(self) -> Self:
-        return self.filter(lasting(timezone.now()), ended_at=None)
-
-    def held(self) -> Self:
-        """Those that silence does not end: whoever asks holds a socket or a call of theirs."""
-        return self.filter(ended_at=None, expires_at__gt=timezone.now())
-
-    def expired(self) -> Self:
-        """Over by the clock, though nobody has said so yet."""
-        return self.filter(~lasting(timezone.now()), ended_at=None)
-
-    def over(self, since: datetime | None = None) -> Self:
-        """Ended, whether somebody said so or only the clock: by now, or already at `since`."""
-        moment = since or timezone.now()
-        is_open = Q(ended_at=None) | Q(ended_at__gt=moment)
-        return self.exclude(is_open, lasting(moment))
-
-    def of(self, principal: Principal) -> Self:
-        """Those of this user *and* this credential: another key of his must not see their state."""
-        return self.filter(user_id=principal.account, credential=principal.credential)
-
-    def stateless(self) -> Self:
-        """Those over HTTP of the era without a handshake, which are found by who calls, not by an id."""
-        return self.filter(transport=HTTP, protocol_version__gte=FIRST_STATELESS_VERSION)
-
-    def durable(self) -> Self:
-        """Those over HTTP that began with a handshake, which are found by their public id."""
-        return self.filter(transport=HTTP, protocol_version__lt=FIRST_STATELESS_VERSION)
-
-    def of_sockets(self) -> Self:
-        """Those of either era that last as long as a socket. Nothing finds them but that socket."""
-        return self.filter(transport=WEBSOCKET)
-
-    def continued(self, principal: Principal, *, client_name: str) -> "Session | None":
-        """The live session of this caller and client over HTTP. One read."""
-        return self.live().stateless().of(principal).filter(client_name=client_name).first()
-
-    def continue_or_open(
-        self, principal: Principal, *, client_name: str, protocol_version: str, **details: str | None
-    ) -> "Session":
-        """The live one, or a new one of these `details`. First calls at the same moment meet in one row."""
-        mine = self.stateless().of(principal).filter(client_name=client_name)
-        with transaction.atomic():
-            mine.expire()
-            if not mine.live().exists():
-                self.make_room_for(principal)
-            session, is_new = mine.filter(ended_at=None).get_or_create(
-                user_id=principal.user_id, credential=principal.credential, client_name=client_name,
-                transport=HTTP,
-                defaults={"label": principal.label, "protocol_version": protocol_version, **details},
-            )  # fmt: skip
-            if is_new:
-                note_opening(session, principal)
-        return session
-
-    @transaction.atomic
-    def open(self, principal: Principal, **details: Any) -> "Session":
-        """A new session for a client that shook hands. Raises: TooManySessions."""
-        self.make_room_for(principal)
-        if principal.account is None:
-            details["expires_at"] = timezone.now() + GUEST_LIFETIME
-        who = {"user_id": principal.account, "credential": principal.credential, "label": principal.label}
-        session = self.create(**who, **details)
-        note_opening(session, principal)
-        return session
-
-    def make_room_for(self, principal: Principal) -> None:
-        """End this caller's quietest sessions beyond the cap. Raises: TooManySessions if all are too many.
-
-        Callers at the same moment may pass the caps by a few; nothing depends on the exact number.
-        """
-        most, rivals = MOST_IN_ALL, self.filter(ended_at=None)
-        if principal.account is None:
-            most, rivals = MOST_IN_ALL // GUESTS_SHARE, rivals.filter(user=None)
-        # The clock is asked only when it matters: what nobody has ended yet is counted from an index alone.
-        if all(sessions.order_by()[most - 1 :].exists() for sessions in (rivals, rivals.live())):
-            raise TooManySessions(most)
-        of_caller = self.live().of(principal).order_by("-last_activity_at", "-pk").values_list("pk", flat=True)
-        if quietest := list(of_caller[MOST_OF_ONE - 1 : 2 * MOST_OF_ONE]):
-            self.filter(pk__in=quietest).end(f"more than {MOST_OF_ONE} sessions of one credential")
-
-    def expire(self) -> int:
-        """Say of those that expired that they have ended. Nobody need be told: every process has a clock."""
-        reason = Case(When(deserted(), then=Value(SERVER_GONE)), default=Value("expired"))
-        return self.expired().update(ended_at=timezone.now(), end_reason=reason)
-
-    def close(self, reason: str) -> int:
-        """Say that these have ended, where nobody need be told: what they belonged to is gone already."""
-        return self.filter(ended_at=None).update(ended_at=timezone.now(), end_reason=reason)
-
-    def end(self, reason: str) -> int:
-        """End the live ones and tell the processes that hold their streams and calls."""
-        with transaction.atomic():
-            ending = dict(self.live().order_by("pk").values_list("pk", "user_id"))
-            live = self.filter(pk__in=list(ending), ended_at=None)
-            ended = live.update(ended_at=timezone.now(), end_reason=reason[:200])
-            if owners := set(ending.values()):
-                authority.changed(*owners)  # first, so that whoever hears of it reads it
-            for pk in ending:
-                transaction.on_commit(partial(bus.publish, SessionChanged(pk)))
-        return ended
+def unnamed_session(credential: str, client_name: str) -> str:
+    """What finds running operations of a session without an id on the wire: whose they are, and which client's."""
+    return f"{credential}/{client_name}"[:MOST_NOTED].replace(" ", "")
 
 
 def new_public_id() -> str:
@@ -199,6 +96,17 @@ class Session(models.Model):
     @property
     def is_durable(self) -> bool:
         return self.protocol_version < FIRST_STATELESS_VERSION
+
+    @property
+    def operations_name(self) -> str:
+        """As `Operation.session` has it."""
+        has_id = self.is_durable or self.transport == WEBSOCKET
+        return self.public_id if has_id else unnamed_session(self.credential, self.client_name)
+
+    @cached_property
+    def cache(self) -> SessionCache:
+        """What it keeps for a while. Of a guest's that is no row: as long as the request, for nobody finds it."""
+        return SessionCache(self.public_id)
 
     def belongs_to(self, principal: Principal) -> bool:
         """To this user *and* this credential; an id alone opens nothing."""

@@ -25,6 +25,8 @@ class Operation(NamedTuple):
     """Its session's public id; empty for one that nobody knew yet."""
     started_at: float
     """Seconds since 1970."""
+    digest: str = ""
+    """Of its arguments, as the record has it; empty for what is no tool."""
 
 
 class Ticket(NamedTuple):

@@ -9,8 +9,6 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
-from hashlib import sha1
-from pathlib import Path
 from typing import Any
 
 from redis import Redis
@@ -21,6 +19,7 @@ from sessions_app.limits import Bucket, Limit
 from .base import LEASE, Admission, Operation, Ticket, Usage, whose_epoch
 from .line import PATIENCE, Line
 from .memory import MemoryState, new_epoch
+from .script import Script
 
 logger = logging.getLogger(__name__)
 
@@ -33,14 +32,6 @@ LOOK_AGAIN_EVERY = 0.5
 LEASE_MS = int(LEASE * 1000)
 MOST_OWED = 10_000
 PROBE = Bucket(Limit("probe", 1_000_000, 1), "nobody")
-
-
-class Script:
-    """A Lua script of ours. Redis keeps it by its digest until it is restarted or flushed."""
-
-    def __init__(self, name: str) -> None:
-        self.text = Path(__file__).with_name(name).read_text()
-        self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
 ADMIT, USAGE, RUNNING = Script("admit.lua"), Script("usage.lua"), Script("running.lua")
@@ -237,12 +228,13 @@ def bucket_key(bucket: Bucket) -> str:
 
 def member(operation: Operation) -> str:
     session = operation.session.replace(" ", "")  # which only a wrong one has
-    return f"{operation.id} {operation.started_at:.6f} {session} {operation.name}"
+    return f"{operation.id}:{operation.digest} {operation.started_at:.6f} {session} {operation.name}"
 
 
 def operation_of(text: str) -> Operation:
-    identifier, started_at, session, name = text.split(" ", 3)
-    return Operation(identifier, name, session, float(started_at))
+    identifiers, started_at, session, name = text.split(" ", 3)
+    identifier, _, digest = identifiers.partition(":")
+    return Operation(identifier, name, session, float(started_at), digest)
 
 
 def forget(reply: "asyncio.Future[Any]") -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
-from typing import Any, get_args
+from typing import Any
 
 import orjson
 from mcp.server.mcpserver.exceptions import ToolError
@@ -13,7 +13,6 @@ from mcp_types import (
     INTERNAL_ERROR,
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     REQUEST_TIMEOUT,
-    LoggingLevel,
 )
 from mcp_types.methods import validate_client_result
 from pydantic import ValidationError
@@ -27,10 +26,8 @@ from . import strict_json
 from .asking import Stopping, question, reply_to
 from .bus import SessionListChanged, bus
 from .ends import ends
-from .exchange import Exchange
+from .exchange import LOG_LEVELS, Exchange
 
-LOG_LEVELS = get_args(LoggingLevel)
-"""From debug to emergency."""
 LEAST_LOGGED = "info"
 """For a client that did not say."""
 STOPPING = "The server stops, and cannot wait for a reply; call again"
@@ -56,6 +53,10 @@ class Conversation(Exchange):
     @property
     def session_id(self) -> int:
         return self.session.pk
+
+    @property
+    def log_level(self) -> str:  # type: ignore[override]
+        return self.session.log_level
 
     @property
     def can_send_request(self) -> bool:  # type: ignore[override]

@@ -15,6 +15,7 @@ from mcp.shared.inbound import (
     unsupported_protocol_version_rejection,
 )
 from mcp_types import (
+    CLIENT_INFO_META_KEY,
     INVALID_PARAMS,
     PROTOCOL_VERSION_META_KEY,
     ClientCapabilities,
@@ -69,6 +70,13 @@ def has_envelope(message: Message) -> bool:
     """Whether `params._meta` names a revision, as it does since 2026-07-28: half an envelope is one, too."""
     meta = (message.params or {}).get("_meta")
     return isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta
+
+
+def client_name(message: Message) -> str:
+    """What its client calls itself in the envelope of 2026-07-28, as sessions know it; not checked otherwise."""
+    info = message.meta.get(CLIENT_INFO_META_KEY)
+    name = info.get("name") if isinstance(info, dict) else None
+    return fitting(name, LONGEST_NAME) if isinstance(name, str) else ""
 
 
 def check_version(headers: Mapping[str, str], negotiated: str) -> None:

@@ -15,6 +15,7 @@ from sessions_app.call import Call
 from sessions_app.exceptions import Refused
 from sessions_app.models import Session
 
+from . import stateless
 from .conversation import Conversation
 from .envelope import has_envelope, read_client
 from .exchange import Exchange
@@ -54,10 +55,10 @@ def unsupported(requested: object) -> Refused:
 
 def exchange_for(session: Session, carrier: SocketCarrier, message: Message) -> Exchange:
     """Only in the handshake era may a server ask its client back."""
-    token = message.progress_token
     if session.is_durable:
+        token = message.progress_token
         return Conversation(carrier, message.request_id, progress_token=token, session=session)
-    return Exchange(carrier, message.request_id, progress_token=token)
+    return stateless.exchange_for(carrier, message)
 
 
 def ready(

@@ -7,14 +7,14 @@ and how its reply travels is the carrier's.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import NoBackChannelError
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
-from mcp_types import ProgressToken, RequestId
+from mcp_types import LoggingLevel, ProgressToken, RequestId
 
 from sessions_app.deadline import watch
 from sessions_app.exceptions import Refused
@@ -24,6 +24,8 @@ from .carrier import Carrier, Unread
 
 KEEP_ALIVE_EVERY = 15.0
 """Seconds after which a quiet stream gets a sign of life."""
+LOG_LEVELS = get_args(LoggingLevel)
+"""From debug to emergency."""
 STOPPED = Refused("The server stopped before this was done.", status=503)
 
 
@@ -32,9 +34,19 @@ class Exchange:
 
     can_send_request = False  # a 2026-07-28 server asks nothing of its own accord
 
+    log_level = ""
+    """The least that its client asked to be told of what is logged; empty: it did not ask."""
+
     def __init__(
-        self, carrier: Carrier, request_id: RequestId, *, progress_token: ProgressToken | None = None
+        self,
+        carrier: Carrier,
+        request_id: RequestId,
+        *,
+        progress_token: ProgressToken | None = None,
+        log_level: str = "",
     ) -> None:
+        if log_level in LOG_LEVELS:
+            self.log_level = log_level
         self.request_id = request_id
         self.message_metadata: ServerMessageMetadata | None = None
         self._carrier = carrier
@@ -91,6 +103,12 @@ class Exchange:
         """As `progress`, for who cannot await."""
         if not self._is_over:
             self.accompany(self.progress(progress, total, message))
+
+    def log_soon(self, level: str, logger: str, data: Any) -> None:
+        """Tell the client what is logged, if it asked for that; for who cannot await."""
+        asked_for = self.log_level
+        if not self._is_over and asked_for and LOG_LEVELS.index(level) >= LOG_LEVELS.index(asked_for):
+            self.accompany(self.notify("notifications/message", {"level": level, "logger": logger, "data": data}))
 
     # --- Running it ---
 

@@ -3,12 +3,13 @@
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from mcp_types import INVALID_PARAMS, ProgressToken, RequestId
+from mcp_types import INVALID_PARAMS, LOG_LEVEL_META_KEY, ProgressToken, RequestId
 
 from sessions_app.exceptions import Refused
 
 from . import strict_json
 
+NOTHING: dict[str, Any] = {}
 NOT_ONE_MESSAGE = "The body must be one JSON-RPC message object; a batch is not accepted."
 
 
@@ -27,9 +28,20 @@ class Message(NamedTuple):
         return self.id
 
     @property
+    def meta(self) -> dict[str, Any]:
+        """`params._meta`; nothing if it is not there or no object."""
+        meta = (self.params or NOTHING).get("_meta")
+        return meta if isinstance(meta, dict) else NOTHING
+
+    @property
     def progress_token(self) -> ProgressToken | None:
-        meta = (self.params or {}).get("_meta")
-        return meta.get("progressToken") if isinstance(meta, dict) else None
+        return self.meta.get("progressToken")
+
+    @property
+    def log_level(self) -> str:
+        """The least that its client wants to be told of what is logged (2026-07-28); empty: nothing."""
+        level = self.meta.get(LOG_LEVEL_META_KEY)
+        return level if isinstance(level, str) else ""
 
     @property
     def cancelled_id(self) -> RequestId:

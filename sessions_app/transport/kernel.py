@@ -44,6 +44,10 @@ class HostedServer(Server[None]):
         """What counts this request beside the caller's own limits: those of the tool, if he may see it."""
         return ()
 
+    def digest(self, principal: Principal, message: Message) -> str:
+        """Of what this caller runs with which arguments, while it runs. It must not tell the arguments."""
+        return ""
+
     async def refresh(self, epoch: Epoch) -> bool:
         """Have the limits of this epoch, not more than a second old. Whether they are others than before."""
         return False

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sessions_app.exceptions import Refused
-from sessions_app.models.session import GUESTS_SHARE
+from sessions_app.models.session_queryset import GUESTS_SHARE
 from sessions_app.principal import Principal
 
 MOST = 5000

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from sessions_app.admission import new_operation
 from sessions_app.limits import GUEST_MESSAGES, MESSAGES, Bucket
+from sessions_app.models.session import unnamed_session
 from sessions_app.principal import Principal
 from sessions_app.state import Epoch, Operation
 
-from .envelope import fitting
+from .envelope import client_name, fitting
 from .jsonrpc import Message, Reply
 from .kernel import HostedServer
 
@@ -30,6 +31,11 @@ class Rules(NamedTuple):
             return (Bucket(GUEST_MESSAGES if principal.account is None else MESSAGES, principal.owner),)
         return (*principal.buckets, *self.server.limits(principal, message))
 
+    def noted(self, operation: Operation, principal: Principal) -> Operation:
+        assert isinstance(self.message, Message)  # noqa: S101 (nothing else runs)
+        session = operation.session or unnamed_session(principal.credential, client_name(self.message))
+        return operation._replace(session=session, digest=self.server.digest(principal, self.message))
+
     async def refresh(self, epoch: Epoch) -> bool:
         return await self.server.refresh(epoch)
 
@@ -39,6 +45,9 @@ class Opening:
 
     def buckets(self, principal: Principal) -> Sequence[Bucket]:
         return principal.buckets
+
+    def noted(self, operation: Operation, principal: Principal) -> Operation:
+        return operation
 
     async def refresh(self, epoch: Epoch) -> bool:
         return False
@@ -50,6 +59,9 @@ class Uncounted:
     def buckets(self, principal: Principal) -> Sequence[Bucket]:
         return ()
 
+    def noted(self, operation: Operation, principal: Principal) -> Operation:
+        return operation
+
     async def refresh(self, epoch: Epoch) -> bool:
         return False
 
@@ -57,7 +69,7 @@ class Uncounted:
 def operation_of(message: Message | Reply | None, session: str) -> Operation | None:
     """A request that takes time. What only listens has limits of its own (`ends.py`).
 
-    `session`: its session's public id, as far as anybody says so.
+    `session`: its session's public id, where the request is of one that has a name (`unnamed_session`).
     """
     if not isinstance(message, Message) or message.id is None or message.method == LISTEN:
         return None

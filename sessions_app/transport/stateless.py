@@ -4,6 +4,7 @@ from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS
 
 from sessions_app.exceptions import Refused
 
+from .carrier import Carrier
 from .ends import ends
 from .envelope import read_client
 from .exchange import Exchange
@@ -13,6 +14,11 @@ from .kernel import HostedServer, answer
 from .presence import session_of
 from .request import Request
 from .rules import LISTEN
+
+
+def exchange_for(carrier: Carrier, message: Message) -> Exchange:
+    token, level = message.progress_token, message.log_level
+    return Exchange(carrier, message.request_id, progress_token=token, log_level=level)
 
 
 async def serve(server: HostedServer, request: Request[HttpCarrier]) -> None:
@@ -27,7 +33,7 @@ async def serve(server: HostedServer, request: Request[HttpCarrier]) -> None:
     client = read_client(message, request.headers)
     if message.method == LISTEN and not request.carrier.takes_notifications:
         raise Refused("A subscription is a stream: Accept must include text/event-stream.", status=406)
-    exchange = Exchange(request.carrier, message.request_id, progress_token=message.progress_token)
+    exchange = exchange_for(request.carrier, message)
     session = await session_of(request, client)
     if message.method == LISTEN:
         ends.admit(request.principal)

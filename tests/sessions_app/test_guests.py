@@ -11,7 +11,8 @@ from django.contrib.auth.models import Group, Permission
 from project import asgi
 from sessions_app.credentials import guest
 from sessions_app.limits import Limit
-from sessions_app.models import Session, session
+from sessions_app.models import Session
+from sessions_app.models import session_queryset as session
 from sessions_app.permissions import GUESTS
 from sessions_app.pool import identity_pool
 from sessions_app.state import state

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from sessions_app.models import Session, User
-from sessions_app.models import session as session_module
+from sessions_app.models import session_queryset as session_module
 from sessions_app.models.session import ACTIVITY_IS_NOTED_EVERY
 from sessions_app.models.session_lifetime import IDLE_LIFETIME
 from sessions_app.pool import background_pool

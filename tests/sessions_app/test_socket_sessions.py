@@ -9,7 +9,7 @@ from django.utils import timezone
 from sessions_app.cleanup import LAST_WORDS
 from sessions_app.exceptions import TooManySessions
 from sessions_app.models import ApiKey, Session, User
-from sessions_app.models import session as session_module
+from sessions_app.models import session_queryset as session_module
 from sessions_app.models.session import ACTIVITY_IS_NOTED_EVERY
 from sessions_app.models.session_lifetime import IDLE_LIFETIME, SOCKET_SILENCE
 from sessions_app.principal import Principal
