@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import mcp_types as types
+from django.conf import settings
 from mcp.shared.inbound import x_mcp_header_map
 from mcp.shared.uri_template import UriTemplate
 
@@ -15,6 +16,14 @@ from .models import ToolCall
 
 LONGEST_NAME = 90
 """Characters; the name is part of a permission's codename, of which Django allows 100."""
+
+
+def icon_of(name: str) -> list[types.Icon]:
+    """The file of that name below static/tools_app/icons/, where clients fetch it. None for an empty name."""
+    if not name:
+        return []
+    src = f"{settings.CONFIG.origin}{settings.STATIC_URL}tools_app/icons/{name}.svg"
+    return [types.Icon(src=src, mime_type="image/svg+xml", sizes=["any"])]
 
 
 class Capability:
@@ -32,6 +41,7 @@ class Capability:
         *,
         title: str | None,
         timeout: float,
+        icon: str = "",
         structured: bool | None = None,
     ) -> None:
         if (groups is None) == (permission is None):
@@ -43,6 +53,7 @@ class Capability:
         self.name = name
         self.title = title
         self.timeout = timeout
+        self.icons = icon_of(icon) or None
         self.groups = tuple(groups or ())
         self.owns_permission = permission is None
         self.permission = permission or f"{ToolCall._meta.app_label}.{self.codename}"
@@ -90,6 +101,7 @@ class Tool(Capability):
                 input_schema=self.function.input_schema,
                 output_schema=self.function.metadata.output_schema,
                 annotations=annotations,
+                icons=self.icons,
             )
         )
 
@@ -113,6 +125,7 @@ class Resource(Capability):
             "title": self.title,
             "description": self.description,
             "mime_type": mime_type,
+            "icons": self.icons,
         }
         self.wire = dump(
             types.ResourceTemplate(uri_template=uri, **described)
@@ -139,6 +152,7 @@ class Prompt(Capability):
                 name=self.name,
                 title=self.title,
                 description=self.description,
+                icons=self.icons,
                 arguments=[
                     types.PromptArgument(
                         name=name,
@@ -149,6 +163,18 @@ class Prompt(Capability):
                 ],
             )
         )
+
+
+class Operation(Capability):
+    """Work that `rate-limited-operation` does when it is named. It takes no arguments, and may ask for context."""
+
+    kind = ToolCall.Kind.TOOL  # recorded as the tool that does it
+    verb = "run"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, timeout=0.0, structured=False, **kwargs)
+        if self.function.is_async or self.function.input_schema["properties"]:
+            raise TypeError(f"{self.name}: an operation is a plain function of what it may ask for, and no more")
 
 
 class Completion:

@@ -6,6 +6,7 @@ def whoami(*, principal: CurrentPrincipal) -> str:
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from operator import attrgetter
@@ -19,6 +20,8 @@ from pydantic import Field
 from sessions_app.call import Call
 from sessions_app.models import Preference, Session
 from sessions_app.principal import Principal
+
+logger = logging.getLogger(__name__)
 
 
 def call_of(ctx: ServerRequestContext[Any, Call]) -> Call:
@@ -49,6 +52,29 @@ class Progress:
         self._loop.call_soon_threadsafe(self._exchange.progress_soon, progress, total, message)
 
 
+class Log:
+    """Says what a tool does, to the server's log and to a client that asked for it; from any thread.
+
+    What is said here leaves the server: no secret, no text of others.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._exchange = call.exchange
+        self._loop = asyncio.get_running_loop()
+
+    def info(self, message: str, **details: Any) -> None:
+        self._say("info", message, details)
+
+    def warning(self, message: str, **details: Any) -> None:
+        self._say("warning", message, details)
+
+    def _say(self, level: str, message: str, details: dict[str, Any]) -> None:
+        told = "".join(f" {name}={value!r}" for name, value in details.items())
+        logger.log(getattr(logging, level.upper()), "%s:%s", message, told)
+        data = {"message": message, **details}
+        self._loop.call_soon_threadsafe(self._exchange.log_soon, level, "tools", data)
+
+
 class Preferences(Mapping[str, Any]):
     """The caller's own, as they are when they are first looked at: in a plain `def`. A guest has none."""
 
@@ -73,6 +99,7 @@ CurrentCall = Annotated[Call, FromCall(lambda call: call)]
 CurrentPrincipal = Annotated[Principal, FromCall(attrgetter("principal"))]
 CurrentSession = Annotated[Session, FromCall(attrgetter("session"))]
 CurrentPreferences = Annotated[Preferences, FromCall(Preferences)]
+CurrentLog = Annotated[Log, FromCall(Log)]
 CurrentProgress = Annotated[Progress, FromCall(Progress)]
 
 

@@ -19,6 +19,7 @@ from mcp_types import InputRequiredResult
 from pydantic import ValidationError
 
 from sessions_app.call import Call
+from sessions_app.exceptions import Refused
 
 from .capabilities import Capability, Completion, Tool
 from .exceptions import Crashed, NotFound, Outcome, ToolError
@@ -97,6 +98,9 @@ class Gate:
             raise
         except (MCPError, ResourceNotFoundError):
             entry.outcome = Outcome.ERROR
+            raise
+        except Refused:  # such as by a limit that only the arguments lead to
+            entry.outcome = Outcome.REFUSED
             raise
         except SdkToolError as error:
             entry.outcome = error.outcome if isinstance(error, ToolError) else Outcome.ERROR

@@ -16,7 +16,7 @@ from mcp_types import ToolAnnotations
 from sessions_app.limits import Limit
 from sessions_app.principal import Principal
 
-from .capabilities import Capability, Completion, Prompt, Resource, Tool
+from .capabilities import Capability, Completion, Operation, Prompt, Resource, Tool
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds."""
@@ -30,11 +30,13 @@ class Registry:
         self.resources: dict[str, Resource] = {}
         self.prompts: dict[str, Prompt] = {}
         self.completions: dict[tuple[str, str], Completion] = {}
+        self.operations: dict[str, Operation] = {}
 
     def capabilities(self) -> Iterator[Capability]:
         yield from self.tools.values()
         yield from self.resources.values()
         yield from self.prompts.values()
+        yield from self.operations.values()
 
     def find_resource(self, uri: str, principal: Principal) -> tuple[Resource | None, dict[str, Any]]:
         """What `uri` is to this caller, and its variables: a resource of exactly that URI before any template.
@@ -62,10 +64,12 @@ class Registry:
         open_world: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
         limit: Limit | None = None,
+        icon: str = "",
     ) -> Callable[[F], F]:
         """Register a tool. `async def` is for I/O and may only read, so it has to say `read_only=True`.
 
-        `limit` is counted for each caller, beside his limit for all calls; operators may set another rate.
+        `limit` is counted for each caller, beside his limit for all calls; operators may set another rate. `icon`
+        names a file below static/tools_app/icons/.
         """
 
         def register(fn: F) -> F:
@@ -88,6 +92,7 @@ class Registry:
                     timeout=timeout,
                     annotations=annotations,
                     limit=limit,
+                    icon=icon,
                 ),
             )
             return fn
@@ -104,6 +109,7 @@ class Registry:
         title: str | None = None,
         mime_type: str = "text/plain",
         timeout: float = DEFAULT_TIMEOUT,
+        icon: str = "",
     ) -> Callable[[F], F]:
         """Register a resource, or a template if `uri` has `{variables}` (RFC 6570): they become arguments."""
 
@@ -111,7 +117,17 @@ class Registry:
             add(
                 self.resources,
                 name,
-                Resource(name, fn, groups, permission, uri=uri, title=title, mime_type=mime_type, timeout=timeout),
+                Resource(
+                    name,
+                    fn,
+                    groups,
+                    permission,
+                    uri=uri,
+                    title=title,
+                    mime_type=mime_type,
+                    timeout=timeout,
+                    icon=icon,
+                ),
             )
             return fn
 
@@ -125,11 +141,28 @@ class Registry:
         permission: str | None = None,
         title: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        icon: str = "",
     ) -> Callable[[F], F]:
         """Register a prompt: a function of strings that returns a text or messages."""
 
         def register(fn: F) -> F:
-            add(self.prompts, name, Prompt(name, fn, groups, permission, title=title, timeout=timeout))
+            add(self.prompts, name, Prompt(name, fn, groups, permission, title=title, timeout=timeout, icon=icon))
+            return fn
+
+        return register
+
+    def operation[F: Callable[..., Any]](
+        self,
+        name: str,
+        *,
+        groups: Iterable[str] | None = None,
+        permission: str | None = None,
+        title: str | None = None,
+    ) -> Callable[[F], F]:
+        """Register work that `rate-limited-operation` does by its name, in that tool's transaction and time."""
+
+        def register(fn: F) -> F:
+            add(self.operations, name, Operation(name, fn, groups, permission, title=title))
             return fn
 
         return register
@@ -159,3 +192,4 @@ tool = registry.tool
 resource = registry.resource
 prompt = registry.prompt
 completion = registry.completion
+operation = registry.operation

@@ -1,6 +1,7 @@
 """From what a function returned to what goes onto the wire."""
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
@@ -29,7 +30,7 @@ def tool_result(tool: Tool, value: Any) -> dict[str, Any]:
         structured = {"result": value}
     else:
         return converted_by_sdk(metadata, value)
-    return complete(text_of(value), structured)
+    return complete(text_of(value), structured, links_of(value))
 
 
 def converted_by_sdk(metadata: FuncMetadata, value: Any) -> dict[str, Any]:
@@ -37,17 +38,22 @@ def converted_by_sdk(metadata: FuncMetadata, value: Any) -> dict[str, Any]:
     if isinstance(value, CallToolResult | InputRequiredResult):
         return result
     if hasattr(value, "to_markdown"):
-        result["content"] = [{"type": "text", "text": value.to_markdown()}]
+        result["content"] = [{"type": "text", "text": value.to_markdown()}, *links_of(value)]
     return result
 
 
-def complete(text: str, structured: dict[str, Any]) -> dict[str, Any]:
+def complete(text: str, structured: dict[str, Any], links: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
     return {
-        "content": [{"type": "text", "text": text}],
+        "content": [{"type": "text", "text": text}, *links],
         "structuredContent": structured,
         "isError": False,
         **COMPLETE,
     }
+
+
+def links_of(value: Any) -> list[dict[str, Any]]:
+    """Resources that the value refers to: its `links()`, if it has any."""
+    return [dump(link) for link in value.links()] if hasattr(value, "links") else []
 
 
 def text_of(value: Any) -> str:
