@@ -168,6 +168,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # Whose JWTs are taken besides our own.
 JWT_ISSUERS = [issuer.model_dump() for issuer in CONFIG.jwt_issuers]
+# Seconds that a link to choose a new password is good for.
+PASSWORD_RESET_TIMEOUT = 30 * 60
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 

@@ -121,6 +121,10 @@ class PreferenceRefused(ValueError):
     """A preference that is too large, or one too many. The message is for its user."""
 
 
+class LinkRefused(Exception):
+    """Nothing was changed. The message says why."""
+
+
 class TooManySessions(Refused):
     """The server is full."""
 

@@ -66,6 +66,10 @@ GUEST = Limit("guest", 60, MINUTE)
 """Requests of one address (IPv6: of one /64) without a credential."""
 OPERATION = Limit("operation", 100, HOUR)
 """The seed's: what `rate-limited-operation` may be called."""
+RESET_PASSWORD = Limit("reset-password", 10, HOUR, is_closed_without_redis=True)
+"""Passwords that one administrator takes away through `admin-operations`."""
+DELETE_USER = Limit("delete-user", 10, HOUR, is_closed_without_redis=True)
+"""Accounts that one administrator deletes through `admin-operations`."""
 API = Limit("api", 600, MINUTE)
 """REST requests of one user, or of one address that has not signed in."""
 SIGN_IN_ADDRESS = Limit("sign-in-address", 20, MINUTE)

@@ -1,11 +1,8 @@
 """What a caller did lately, and what is left of each limit that counts it."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, DateTimeField, Q, QuerySet, Sum
-from django.db.models.functions import TruncHour
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -16,14 +13,10 @@ from sessions_app.api.authentication import principal_of
 from sessions_app.api.paging import Pages
 from sessions_app.api.throttle import LookThrottle, buckets_of
 from sessions_app.api.view import PAGED, ApiView
-from sessions_app.limits import Bucket
 from sessions_app.principal import Principal
-from sessions_app.state import state
 
-from .models import ToolCall, ToolPolicy
-from .policies import buckets_at
-from .recorder import FAILURES
-from .registry import registry
+from .models import ToolCall
+from .usage import left_of
 
 LATELY = timedelta(hours=23)
 """Before the hour that is now: a day in all."""
@@ -69,36 +62,11 @@ class UsageView(ApiView):
         return Response(UsageSerializer(found).data)
 
 
-def calls_of(principal: Principal) -> QuerySet[ToolCall, Any]:
+def calls_of(principal: Principal) -> Any:
     since = timezone.now().replace(minute=0, second=0, microsecond=0) - LATELY
-    calls = ToolCall.objects.filter(user_id=principal.account, started_at__gte=since)
-    if principal.is_narrowed:
-        calls = calls.filter(credential=principal.credential)
-    by_hour = calls.annotate(hour=TruncHour("started_at", output_field=DateTimeField())).values("hour", "name")
-    return by_hour.annotate(
-        calls=Count("pk"), errors=Count("pk", filter=Q(outcome__in=FAILURES)), total_ms=Sum("duration_ms")
-    )
+    return ToolCall.objects.of_caller(principal).since(since).per("hour", "name")
 
 
 def limits_of(request: Request) -> list[dict[str, Any]]:
     """Those of all requests, and of the tools that the caller may use."""
-    tools = dict.fromkeys(buckets_of(request)) | dict(tool_limits(principal_of(request)))
-    return [
-        {
-            "limit": usage.bucket.limit.name,
-            "tool": tools[usage.bucket],
-            "rate": usage.bucket.limit.rate,
-            "remaining": usage.remaining,
-            "resets_after": usage.resets_after,
-        }
-        for usage in state.usage_now(list(tools))
-    ]
-
-
-def tool_limits(principal: Principal) -> Iterator[tuple[Bucket, str]]:
-    """A limit must not tell that there is a hidden tool."""
-    rates = ToolPolicy.rates()
-    for tool in registry.tools.values():
-        if tool.is_open_to(principal):
-            for bucket in buckets_at(rates.get(tool.name, ""), tool, principal):
-                yield bucket, tool.name
+    return left_of(buckets_of(request), principal_of(request))

@@ -12,7 +12,7 @@ class ToolsConfig(AppConfig):
     verbose_name = "Tools"
 
     def ready(self) -> None:
-        autodiscover_modules("tools")
+        autodiscover_modules("holdings", "integrity", "tools")
         from . import signals  # noqa: F401 (connects itself)
 
         post_migrate.connect(make_permissions, sender=self)

@@ -171,8 +171,9 @@ class Operation(Capability):
     kind = ToolCall.Kind.TOOL  # recorded as the tool that does it
     verb = "run"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, read_only: bool, **kwargs: Any) -> None:
         super().__init__(*args, timeout=0.0, structured=False, **kwargs)
+        self.read_only = read_only
         if self.function.is_async or self.function.input_schema["properties"]:
             raise TypeError(f"{self.name}: an operation is a plain function of what it may ask for, and no more")
 

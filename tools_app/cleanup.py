@@ -1,12 +1,17 @@
-"""How long the record goes back: `CONCIERGE_RECORD_DAYS`."""
+"""What this app has to delete in time: the record (`CONCIERGE_RECORD_DAYS`), and questions nobody answered."""
 
 from django.db.models import QuerySet
 
 from sessions_app.chores import chore
 
-from .models import ToolCall
+from .models import Confirmation, ToolCall
 
 
 @chore("old records of calls")
 def old_calls() -> QuerySet[ToolCall]:
     return ToolCall.objects.past_its_time()
+
+
+@chore("confirmations that nobody gave")
+def old_confirmations() -> QuerySet[Confirmation]:
+    return Confirmation.objects.past()

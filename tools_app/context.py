@@ -21,6 +21,8 @@ from sessions_app.call import Call
 from sessions_app.models import Preference, Session
 from sessions_app.principal import Principal
 
+from .execution import GivenUp
+
 logger = logging.getLogger(__name__)
 
 
@@ -42,13 +44,18 @@ class FromCall(Resolve):
 
 
 class Progress:
-    """Tells the client how far the call is; from any thread. Without effect if it did not ask."""
+    """Tells the client how far the call is; from any thread. Without effect if it did not ask.
+
+    Raises GivenUp when nobody waits for the call any more: so work that tells how far it is ends early.
+    """
 
     def __init__(self, call: Call) -> None:
         self._exchange = call.exchange
         self._loop = asyncio.get_running_loop()
 
     def __call__(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        if self._exchange.is_over:
+            raise GivenUp
         self._loop.call_soon_threadsafe(self._exchange.progress_soon, progress, total, message)
 
 

@@ -158,11 +158,16 @@ class Registry:
         groups: Iterable[str] | None = None,
         permission: str | None = None,
         title: str | None = None,
+        read_only: bool = False,
     ) -> Callable[[F], F]:
-        """Register work that `rate-limited-operation` does by its name, in that tool's transaction and time."""
+        """Register work that `rate-limited-operation` does by its name, within that tool's time.
+
+        It runs in one transaction with the record, unless it is `read_only`. It returns what JSON has; a member
+        `resources` lists the URIs of more.
+        """
 
         def register(fn: F) -> F:
-            add(self.operations, name, Operation(name, fn, groups, permission, title=title))
+            add(self.operations, name, Operation(name, fn, groups, permission, title=title, read_only=read_only))
             return fn
 
         return register

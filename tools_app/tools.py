@@ -1,3 +1,12 @@
 """The tools that ship. Importing them registers them."""
 
-from .builtin import preferences, profile  # noqa: F401
+from .builtin import (  # noqa: F401
+    administration,
+    analytics,
+    data,
+    operations,
+    preferences,
+    profile,
+    prompts,
+    resources,
+)

@@ -1,11 +1,19 @@
 from typing import Any
 
-from django.contrib import admin
+from django.conf import settings
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from sessions_app.models import Session, SessionToken, TokenFamily, User
+from sessions_app.password_link import link_for
 
 from .group import WITH_CONTENT_TYPE
 from .people import AboutPeople
@@ -19,11 +27,35 @@ class UserAdmin(AboutPeople, DjangoUserAdmin):  # type: ignore[type-arg]  # gene
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
     fieldsets = (
         # Whether there is a password, instead of parts of its digest.
-        (None, {"fields": ("username", "has_password", "is_active")}),
+        (None, {"fields": ("username", "has_password", "waiting_link", "is_active")}),
         ("Personal info", {"fields": ("first_name", "last_name", "email")}),
         ("Privileges", {"fields": PRIVILEGES}),
         ("Important dates", {"fields": ("last_login", "date_joined")}),
     )
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(require_POST(self.show_link))
+        return [path("<int:pk>/password-link/", view, name="sessions_app_user_link"), *super().get_urls()]
+
+    def show_link(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The one page that ever shows it. It is made here, so it is kept nowhere."""
+        user = get_object_or_404(User, pk=pk)
+        if not self.has_change_permission(request, user):
+            raise PermissionDenied
+        if not user.take_link():
+            messages.error(request, f"There is no link to be shown for {user} any more.")
+            return redirect("admin:sessions_app_user_change", pk)
+        self.log_change(request, user, "Was shown the link to choose a new password.")
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "A new password"}
+        about = {"user_": user, "link": link_for(user), "minutes": settings.PASSWORD_RESET_TIMEOUT // 60}
+        page = TemplateResponse(request, "admin/sessions_app/user/link.html", {**context, **about})
+        page["Cache-Control"] = "no-store"
+        return page
+
+    @admin.display(description="link to choose a password")
+    def waiting_link(self, user: User) -> str:
+        is_waiting = user.reset_link_until is not None and user.reset_link_until > timezone.now()
+        return "waits to be shown, once" if is_waiting else "—"
 
     def owner_id(self, obj: Any) -> int:
         user_id: int = obj.pk
@@ -36,7 +68,7 @@ class UserAdmin(AboutPeople, DjangoUserAdmin):  # type: ignore[type-arg]  # gene
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Privileges are given by superusers: whoever may give them could give himself all. And by others than
         oneself: so there is always a superuser left."""
-        shown = ("has_password", "last_login", "date_joined")
+        shown = ("has_password", "waiting_link", "last_login", "date_joined")
         if obj is not None and obj.pk == request.user.pk:
             return (*shown, "is_active", *PRIVILEGES)
         return shown if request.user.is_superuser else (*shown, *PRIVILEGES)

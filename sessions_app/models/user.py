@@ -1,5 +1,6 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AbstractUser, Group, Permission
@@ -12,6 +13,10 @@ from sessions_app import authority
 if TYPE_CHECKING:
     from .credential import Credential
     from .outside_identity import OutsideIdentity
+
+
+LINK_WAITS = timedelta(days=1)
+"""How long an operator has to show a link that could not be mailed."""
 
 
 def names_of(rows: Iterable[tuple[str, str]]) -> frozenset[str]:
@@ -28,6 +33,10 @@ class User(AbstractUser):
 
     tokens_valid_after = DateTimeField(
         null=True, blank=True, editable=False, help_text="What was got for a password until then is over."
+    )
+
+    reset_link_until = DateTimeField(
+        null=True, blank=True, editable=False, help_text="Until then an operator may show a link, once."
     )
 
     _password: str | None  # Django's, until it is saved
@@ -63,6 +72,34 @@ class User(AbstractUser):
         """Taking the password away is a change, too."""
         super().set_unusable_password()
         self._is_password_taken = True
+
+    @transaction.atomic
+    def take_password(self, unusable: str, reason: str) -> None:
+        """Put `unusable` (`make_password(None)`) in the old one's place, and end all that is open of this user.
+
+        API keys stay, as with any change of a password.
+        """
+        self.password, self._is_password_taken = unusable, True
+        self.reset_link_until = None
+        self.save(update_fields=["password", "reset_link_until"])
+        self.mcp_sessions.all().end(reason)
+
+    def leave_link_to_operators(self) -> None:
+        """Let one of them show a link to choose a new password, once."""
+        self.reset_link_until = timezone.now() + LINK_WAITS
+        self.save(update_fields=["reset_link_until"])
+
+    def take_link(self) -> bool:
+        """Whether there is one to be shown. Of many who ask at once, one hears yes."""
+        waiting = type(self).objects.filter(pk=self.pk, reset_link_until__gt=timezone.now())
+        return waiting.update(reset_link_until=None) == 1
+
+    @transaction.atomic
+    def end_everything(self, reason: str) -> None:
+        """Revoke all that lets this user in, and end what is open."""
+        self.end_sign_ins(reason)
+        self.api_keys.all().revoke(reason)
+        self.mcp_sessions.all().end(reason)
 
     @transaction.atomic
     def end_sign_ins(self, reason: str) -> int:

@@ -81,12 +81,20 @@ class AuthorityChanged:
     """What somebody may do."""
 
 
+@dataclasses.dataclass(frozen=True)
+class OwnResourceUpdated:
+    """A resource that each user has his own of, such as `concierge://me/preferences`: this user's changed."""
+
+    uri: str
+    user_id: int
+
+
 Event = Any
 KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         SessionChanged, SessionListChanged, RequestCancelled, ReplyArrived, AuthorityChanged,
-        ToolsListChanged, PromptsListChanged, ResourcesListChanged, ResourceUpdated,
+        ToolsListChanged, PromptsListChanged, ResourcesListChanged, ResourceUpdated, OwnResourceUpdated,
     )
 }  # fmt: skip
 

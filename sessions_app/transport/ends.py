@@ -32,7 +32,7 @@ from sessions_app.state import state
 from sessions_app.state.base import LEASE
 
 from . import presence
-from .bus import AuthorityChanged, RequestCancelled, SessionChanged, SessionListChanged, bus
+from .bus import AuthorityChanged, OwnResourceUpdated, RequestCancelled, SessionChanged, SessionListChanged, bus
 from .exchange import Exchange
 from .jsonrpc import request_digest
 from .listener import Listener
@@ -49,7 +49,7 @@ class Ends:
         """In flight, by session."""
         self._listeners: dict[Listener, None] = {}
         """In their order: a socket's own came before the streams on it, which end with it and say nothing."""
-        self._updated: set[str] = set()
+        self._updated: set[ResourceUpdated | OwnResourceUpdated] = set()
         self._next_sweep = self._next_renewal = 0.0
         self._sweeping: asyncio.Task[None] | None = None
         self._is_due = False
@@ -59,6 +59,7 @@ class Ends:
         bus.on(AuthorityChanged, self._authority_changed)
         bus.on(RequestCancelled, self._request_cancelled)
         bus.on(ResourceUpdated, self._resource_updated)
+        bus.on(OwnResourceUpdated, self._resource_updated)
         bus.on(SessionListChanged, self._session_list_changed)
         for kind in (ToolsListChanged, PromptsListChanged, ResourcesListChanged):
             bus.on(kind, self._list_changed)
@@ -140,25 +141,26 @@ class Ends:
             if listener.call.session.pk == event.session_id:
                 listener.tell(event.change)
 
-    def _resource_updated(self, event: ResourceUpdated) -> None:
+    def _resource_updated(self, event: ResourceUpdated | OwnResourceUpdated) -> None:
         is_first = not self._updated
-        self._updated.add(event.uri)
+        self._updated.add(event)
         for listener in self._listeners:
-            if event.uri in listener.uris:
-                listener.tell(event)
+            if event.uri in listener.uris and concerns(event, listener):
+                listener.tell(ResourceUpdated(event.uri))
         if is_first:
             self._tasks.spawn(self._tell_subscribed())
 
     async def _tell_subscribed(self) -> None:
         """Whose session subscribed is read each time: the row may have been made a moment ago, elsewhere."""
-        uris, self._updated = self._updated, set()
+        events, self._updated = self._updated, set()
         if not (holders := {listener.call.session.pk for listener in self._listeners if listener.is_of_session}):
             return
-        stored = Subscription.objects.filter(uri__in=uris, session_id__in=holders)
-        for session_id, uri in await sweep_pool.run(lambda: list(stored.values_list("session_id", "uri"))):
-            for listener in self._listeners:
-                if listener.is_of_session and listener.call.session.pk == session_id:
-                    listener.tell(ResourceUpdated(uri))
+        stored = Subscription.objects.filter(uri__in={event.uri for event in events}, session_id__in=holders)
+        subscribed = set(await sweep_pool.run(lambda: list(stored.values_list("session_id", "uri"))))
+        for listener in self._listeners:
+            for event in events if listener.is_of_session else ():
+                if (listener.call.session.pk, event.uri) in subscribed and concerns(event, listener):
+                    listener.tell(ResourceUpdated(event.uri))
 
     # --- The sweep ---
 
@@ -237,6 +239,10 @@ class Ends:
             proof = call.principal.proof
             call.check((await identity_pool.run(lambda: credentials.current([proof]))).get(proof))
             await asyncio.sleep(0)  # where a cancellation arrives
+
+
+def concerns(event: ResourceUpdated | OwnResourceUpdated, listener: Listener) -> bool:
+    return isinstance(event, ResourceUpdated) or event.user_id == listener.call.principal.account
 
 
 ends = Ends()

@@ -85,6 +85,11 @@ class Exchange:
             await self.tell(strict_json.dumps(notification))
 
     @property
+    def is_over(self) -> bool:
+        """Replied to, or given up."""
+        return self._is_over
+
+    @property
     def can_tell(self) -> bool:
         """Whether anything that is sent before the reply has a way, and a reader."""
         return self._carrier.takes_notifications and self._is_read and not self._is_over

@@ -42,7 +42,7 @@ from sessions_app.models import (
 )
 from sessions_app.models.session_lifetime import IDLE_LIFETIME, LIFETIME
 from tests.conftest import key_for
-from tools_app.models import ToolCall
+from tools_app.models import Confirmation, ToolCall
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -92,7 +92,7 @@ def call(started_at: Any) -> ToolCall:
 def everything() -> list[Any]:
     models = (
         Session, ServerRequest, Subscription, SignIn, ToolCall,
-        SessionToken, TokenFamily, RefreshToken, RevokedToken, FamiliarNetwork, WebSocketTicket,
+        SessionToken, TokenFamily, RefreshToken, RevokedToken, FamiliarNetwork, WebSocketTicket, Confirmation,
     )  # fmt: skip
     return [row for model in models for row in model._base_manager.order_by("pk").values()]
 
@@ -110,6 +110,7 @@ def one_of_each(user: User) -> None:
         aged = {"created_at": ago(2 * since), "expires_at": ago(since)}
         SessionToken.objects.filter(pk=SessionToken.mint(user)[0].pk).update(**aged)
         TokenFamily.objects.filter(pk=TokenFamily.open(user)[0].pk).update(**aged)
+    Confirmation.objects.create(caller="1/api-key:1", about="nothing", expires_at=ago(HOUR))
     ticket, _ = WebSocketTicket.mint(ApiKey.mint(user, "page")[0].principal())
     WebSocketTicket.objects.filter(pk=ticket.pk).update(expires_at=ago(HOUR))
     RevokedToken.objects.revoke("https://mcp.example", "over", ago(MINUTE))

@@ -31,11 +31,15 @@ async def test_a_caller_sees_what_he_may_use(alice: User, admin: User, charlie: 
     assert set(await listed(administrators, *LISTS[0])) - set(seen) == {
         "restock",
         "rationed-restock",
+        "admin-operations",
     }
     assert set(await listed(administrators, *LISTS[1])) - set(await listed(members, *LISTS[1])) == {
         "shop://ledger"
     }
-    assert set(await listed(administrators, *LISTS[3])) - set(await listed(members, *LISTS[3])) == {"audit"}
+    assert set(await listed(administrators, *LISTS[3])) - set(await listed(members, *LISTS[3])) == {
+        "audit",
+        "incident-review",
+    }
 
 
 @pytest.mark.parametrize("who", ["alice", "admin", "charlie"])

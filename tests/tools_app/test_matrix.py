@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from sessions_app.credentials import guest
 from sessions_app.jwt import own
+from sessions_app.limits import Limit
 from sessions_app.models import ApiKey, SessionToken, TokenFamily, User
 from sessions_app.permissions import ADMINISTRATORS, MEMBERS
 from sessions_app.pool import identity_pool
@@ -75,7 +77,10 @@ async def test_listed_if_and_only_if_callable(
 
 
 @pytest.mark.parametrize("era", ["2026-07-28", "2025-11-25"])
-async def test_for_guests_too(era: str, db_for_threads: None, recorded: Any) -> None:
+async def test_for_guests_too(
+    era: str, db_for_threads: None, recorded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guest, "GUEST", Limit("guest", 1000, 60))
     await check(GuestWire(None) if era == "2026-07-28" else await GuestDurable.open(None))
 
 

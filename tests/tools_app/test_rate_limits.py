@@ -154,9 +154,11 @@ async def test_what_runs_is_noted_by_its_name_and_session(client: Client, alice:
     await until(running)
     (operation,) = await state.operations(f"user:{alice.pk}")
     assert operation.name == "wait"
-    session = await Session.objects.afirst()
-    assert operation.session == ("" if isinstance(client, Wire) or session is None else session.public_id)
     await call
+    session = await Session.objects.aget()
+    assert operation.session == session.operations_name
+    assert (operation.session == session.public_id) == (not isinstance(client, Wire))
+    assert len(operation.digest) == 32
 
 
 async def test_whoever_leaves_or_is_refused_frees_his_place(wire: Wire, alice: User) -> None:

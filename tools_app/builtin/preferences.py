@@ -1,7 +1,6 @@
 """Small settings that a user keeps between conversations. The seed's `manage-preferences`."""
 
 import json
-import logging
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -10,11 +9,9 @@ from sessions_app.exceptions import PreferenceRefused
 from sessions_app.models import Preference
 from sessions_app.models.preference import PreferenceQuerySet
 from sessions_app.permissions import ADMINISTRATORS, MEMBERS
-from tools_app.context import ABSENT, CurrentPrincipal, optional
+from tools_app.context import ABSENT, CurrentLog, CurrentPrincipal, optional
 from tools_app.exceptions import ToolError
 from tools_app.registry import tool
-
-logger = logging.getLogger(__name__)
 
 Action = Literal["get", "set", "delete"]
 
@@ -35,15 +32,26 @@ class PreferenceResult(BaseModel):
         return f"## ⚙️ User Preferences\n\n```json\n{everything}\n```"
 
 
-@tool("manage-preferences", title="Preferences", groups=(MEMBERS, ADMINISTRATORS))
+@tool(
+    "manage-preferences", title="Preferences", groups=(MEMBERS, ADMINISTRATORS), idempotent=True, icon="settings"
+)
 def manage_preferences(
-    action: Action,
-    key: Annotated[str | None, Field(description="Which preference. Without it, get reads all.")] = None,
-    value: Annotated[Any, Field(description="Any JSON value, null included; for set.")] = optional(),
+    action: Annotated[Action, Field(description="What to do.", examples=["get"])],
+    key: Annotated[
+        str | None, Field(description="Which preference. Without it, get reads all.", examples=["time-zone"])
+    ] = None,
+    value: Annotated[
+        Any, Field(description="Any JSON value, null included; for set.", examples=["Europe/Berlin"])
+    ] = optional(),
     *,
     principal: CurrentPrincipal,
+    log: CurrentLog,
 ) -> PreferenceResult:
-    """Manage user preferences and settings"""
+    """Manage user preferences and settings
+
+    Small settings that the user keeps between conversations, and in all of them: how he likes to be addressed, his
+    time zone, language, units. Look here before you ask him; set what he tells you to remember.
+    """
     mine = Preference.objects.of(principal.user_id)
     match action:
         case "get" if not key:
@@ -55,12 +63,12 @@ def manage_preferences(
             if value is ABSENT:
                 raise ToolError("Value required for setting preference")
             put(principal.user_id, key, value)
-            logger.info("User preference updated: user %s, key %r", principal.user_id, key)
+            log.info("User preference updated", userId=principal.user_id, key=key, value=type(value).__name__)
             return PreferenceResult(action=action, key=key, preferences={key: value})
         case "delete":
             key = required(key, "Key required for deleting preference")
             existing(mine, key).delete()
-            logger.info("User preference deleted: user %s, key %r", principal.user_id, key)
+            log.info("User preference deleted", userId=principal.user_id, key=key)
             return PreferenceResult(action=action, key=key, preferences={})
 
 

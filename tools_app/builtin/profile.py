@@ -2,18 +2,15 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
-from sessions_app.models import User
+from sessions_app.models import Session, User
 from sessions_app.permissions import EVERYONE, words_of
-from tools_app.context import CurrentPrincipal, CurrentSession
+from sessions_app.principal import Principal
+from tools_app.context import CurrentLog, CurrentPrincipal, CurrentSession
 from tools_app.registry import tool
+from tools_app.wire_model import WireModel
 
 
-class UserProfile(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
+class UserProfile(WireModel):
     user_id: str
     username: str
     label: str
@@ -41,9 +38,17 @@ class UserProfile(BaseModel):
         )
 
 
-@tool("get-user-profile", title="User Profile", groups=EVERYONE, read_only=True, idempotent=True)
-def get_user_profile(*, principal: CurrentPrincipal, session: CurrentSession) -> UserProfile:
-    """Get current user's profile information"""
+@tool("get-user-profile", title="User Profile", groups=EVERYONE, read_only=True, idempotent=True, icon="user")
+def get_user_profile(*, principal: CurrentPrincipal, session: CurrentSession, log: CurrentLog) -> UserProfile:
+    """Get current user's profile information
+
+    Who you act for on this server, in which group, what you may do here, and since when this session lasts.
+    """
+    log.info("Retrieving user profile", userId=principal.account)
+    return profile_of(principal, session)
+
+
+def profile_of(principal: Principal, session: Session) -> UserProfile:
     user = None if principal.account is None else User.objects.get(pk=principal.account)
     return UserProfile(
         user_id="guest" if user is None else str(user.pk),

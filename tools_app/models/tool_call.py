@@ -2,15 +2,17 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import Coalesce, TruncHour
 from django.utils import timezone
 
 from sessions_app.models import User
 from sessions_app.plain_text import visible
+from sessions_app.principal import Principal
 
 NEWEST_FIRST = ("-started_at", "-id")
 PAGE = 1000
@@ -63,6 +65,25 @@ class ToolCallQuerySet(models.QuerySet["ToolCall"]):
 
     def until(self, moment: datetime) -> Self:
         return self.filter(started_at__lt=moment)
+
+    def of_caller(self, principal: Principal) -> Self:
+        """What he may see of his own: of a narrowed credential, or a guest's, only what was called with it."""
+        if principal.account is None or principal.is_narrowed:
+            return self.filter(credential=principal.credential)
+        return self.filter(user_id=principal.account)
+
+    def per(self, *names: str) -> Any:
+        """A queryset of `calls`, `errors` and `total_ms` for each `name` and `hour`, or for one of these."""
+        grouped = self.annotate(hour=TruncHour("started_at", output_field=models.DateTimeField()))
+        return (
+            grouped.order_by(*names)
+            .values(*names)
+            .annotate(
+                calls=Count("pk"),
+                errors=Count("pk", filter=Q(outcome__in=ToolCall.FAILURES)),
+                total_ms=Coalesce(Sum("duration_ms"), 0.0),
+            )
+        )
 
     def past_its_time(self) -> Self:
         """What `CONCIERGE_RECORD_DAYS` no longer covers."""
