@@ -33,7 +33,7 @@ from sessions_app.permissions import ADMINISTRATORS, EVERYONE
 from sessions_app.rates import HOUR
 from tools_app.context import ABSENT, CurrentPreferences, CurrentPrincipal, CurrentProgress, optional
 from tools_app.exceptions import ToolError
-from tools_app.registry import completion, prompt, resource, tool
+from tools_app.registry import completion, operation, prompt, resource, tool
 
 finished: list[str] = []
 """What ran to its end, for tests of what must not."""
@@ -417,3 +417,17 @@ async def card(ctx: Context[Any, Any]) -> str | InputRequiredResult:
 def drinks(value: str) -> list[str]:
     """Drinks that start so."""
     return [drink for drink in ("tea", "tonic", "coffee") if drink.startswith(value)]
+
+
+@operation("count-the-till", groups=[ADMINISTRATORS], title="Count the till")
+def count_the_till(*, principal: CurrentPrincipal) -> dict[str, Any]:
+    """Count what is in it."""
+    Preference.objects.put(principal.user_id, "till", 42)
+    return {"counted": 42}
+
+
+@operation("drop-the-till", groups=[ADMINISTRATORS], title="Drop the till")
+def drop_the_till(*, principal: CurrentPrincipal) -> dict[str, Any]:
+    """Fail after writing."""
+    Preference.objects.put(principal.user_id, "till", 0)
+    raise ToolError("The till fell down")

@@ -1,5 +1,17 @@
 """What these tests share with those of the sessions."""
 
+from collections.abc import Callable
+
+from sessions_app.models import User
+from sessions_app.state import state
+from sessions_app.state.memory import MemoryState
 from tests.sessions_app.conftest import attached, quick
 
-__all__ = ["attached", "quick"]
+__all__ = ["attached", "quick", "running_of"]
+
+
+def running_of(user: User) -> Callable[[], object]:
+    """Whether anything runs for this user."""
+    assert isinstance(state, MemoryState)
+    running = state._running
+    return lambda: running.get(f"user:{user.pk}")

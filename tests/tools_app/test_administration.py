@@ -317,7 +317,8 @@ async def test_the_last_active_superuser_stays(db_for_threads: None, recorded: A
         return list(User.objects.order_by("pk"))
 
     acting, other = await on_thread(make)
-    check = partial(check_deletable, ApiKey(user=acting, pk=1, name="k").principal(), other)
+    principal = await on_thread(lambda: ApiKey(user=acting, pk=1, name="k").principal())
+    check = partial(check_deletable, principal, other)
     await on_thread(check)
     await User.objects.filter(pk=acting.pk).aupdate(is_active=False)
     with pytest.raises(ToolError, match="is the last active superuser"):

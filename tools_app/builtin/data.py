@@ -51,21 +51,16 @@ class FetchedData(WireModel):
     icon="data",
 )
 async def cached_data_fetch(
-    data_type: Annotated[
+    dataType: Annotated[
         DataType,
         Field(
-            alias="dataType",
             description="reports: your calls of a week by tool; analytics: the trend of two days by hour;"
             " metrics: your limits, and for administrators the server's figures; logs: your latest calls.",
             examples=["reports", "logs"],
         ),
     ],
-    use_cache: Annotated[
-        bool, Field(alias="useCache", description="Take what was gathered within ten minutes, and keep it.")
-    ] = True,
-    refresh_cache: Annotated[
-        bool, Field(alias="refreshCache", description="Gather it anew, and keep that.")
-    ] = False,
+    useCache: Annotated[bool, Field(description="Take what was gathered within ten minutes, and keep it.")] = True,
+    refreshCache: Annotated[bool, Field(description="Gather it anew, and keep that.")] = False,
     *,
     call: CurrentCall,
     log: CurrentLog,
@@ -77,18 +72,18 @@ async def cached_data_fetch(
     """
 
     def gather() -> Any:
-        log.info("Fetching fresh data", userId=call.principal.account, dataType=data_type)
-        return json.loads(json.dumps(SOURCES[data_type](call.principal), default=str))
+        log.info("Fetching fresh data", userId=call.principal.account, dataType=dataType)
+        return json.loads(json.dumps(SOURCES[dataType](call.principal), default=str))
 
     await recorder.drain()  # what this process still has to write
-    if not use_cache:
-        return FetchedData(data_type=data_type, source="fresh", age_seconds=0, data=await tool_pool.run(gather))
-    key = cache_key(data_type, call)
-    kept, is_new = await call.session.cache.get_or_make(key, gather, KEPT_FOR, anew=refresh_cache)
+    if not useCache:
+        return FetchedData(data_type=dataType, source="fresh", age_seconds=0, data=await tool_pool.run(gather))
+    key = cache_key(dataType, call)
+    kept, is_new = await call.session.cache.get_or_make(key, gather, KEPT_FOR, anew=refreshCache)
     if not is_new:
-        log.info("Returning cached data", userId=call.principal.account, dataType=data_type)
+        log.info("Returning cached data", userId=call.principal.account, dataType=dataType)
     return FetchedData(
-        data_type=data_type,
+        data_type=dataType,
         source="fresh" if is_new else "cached",
         age_seconds=round(kept.age, 3),
         data=kept.value,
