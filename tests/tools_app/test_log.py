@@ -35,6 +35,7 @@ async def set_and_hear(client: Client, level: str | None) -> list[dict[str, Any]
 
 
 @pytest.mark.parametrize("level", ["debug", "info"])
+@pytest.mark.usefixtures("attached")
 async def test_who_asked_for_it_hears_it(client: Client, alice: User, level: str) -> None:
     [told] = await set_and_hear(client, level)
     assert (told["level"], told["logger"]) == ("info", "tools")
