@@ -88,3 +88,39 @@ async def call_often(process: Process, key: str, times: int) -> list[int]:
     async with httpx2.AsyncClient(limits=httpx2.Limits(max_connections=8, max_keepalive_connections=0)) as http:
         answers = await asyncio.gather(*(http.post(**request) for _ in range(times)))
     return [answer.status_code for answer in answers]
+
+
+# --- What a session has in common over both ---
+
+
+def test_what_runs_in_one_is_seen_from_the_other(pair: Process) -> None:
+    first, second = pair.workers
+    with paused(second):
+        client = Clients(pair, 1, "wait", seconds=4)
+        until(lambda: noted(pair) == ["wait"], seconds=5)  # by the first, which alone runs
+    with paused(first):
+        assert noted(pair) == ["wait"]
+    client.leave()
+    until(lambda: noted(pair) == [], seconds=10)
+
+
+def noted(pair: Process) -> list[str]:
+    active = pair.call("session-analytics")["structuredContent"]["activeOperations"]
+    return [operation["toolName"] for operation in active]
+
+
+def test_what_is_cached_through_one_is_served_by_the_other_and_goes_with_the_session(pair: Process) -> None:
+    first, second = pair.workers
+    with paused(second):
+        fresh = pair.call("cached-data-fetch", dataType="reports")["structuredContent"]
+    with paused(first):
+        cached = pair.call("cached-data-fetch", dataType="reports")["structuredContent"]
+    assert (fresh["source"], cached["source"]) == ("fresh", "cached")
+    assert fresh["data"] == cached["data"]
+    code = "from sessions_app.models import Session; print(Session.objects.all().end('by a test'))"
+    assert int(pair.manage("shell", "--no-imports", "-c", code)) >= 1
+    for worker, other in ((first, second), (second, first)):
+        with paused(worker):
+            analytics = pair.call("session-analytics")["structuredContent"]
+        assert analytics["cacheEntries"] == 0, other
+        assert analytics["activeOperations"] == []
