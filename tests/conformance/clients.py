@@ -12,8 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from project.connect import instructions
@@ -29,6 +31,15 @@ from .verdict import Problem
 INSPECTOR = MODULES / "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
 MCP_REMOTE = MODULES / "mcp-remote/dist/proxy.js"
 SDK_1, SDK_1_CLIENT = ROOT / ".venv/sdk-1", Path(__file__).with_name("sdk_1.py")
+SHIPPED: dict[str, dict[str, str]] = {
+    "get-user-profile": {},
+    "admin-operations": {"operation": "system-stats"},
+    "manage-preferences": {"action": "get"},
+    "session-analytics": {},
+    "cached-data-fetch": {"dataType": "reports"},
+    "rate-limited-operation": {"operation": "verify-integrity"},
+}
+"""A call of each tool that ships, which changes nothing."""
 LONGEST = 60
 """Seconds for one command of a client."""
 
@@ -40,6 +51,8 @@ class Seen:
     revision: str
     tools: frozenset[str]
     username: str
+    worked: frozenset[str] = frozenset()
+    """Of SHIPPED, where it called them: those that gave structured content."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,9 @@ class Visit:
 
     def complaints(self, seen: Seen) -> list[str]:
         missing = ", ".join(sorted(TOOLS - seen.tools))
+        broken = ", ".join(sorted(SHIPPED.keys() - seen.worked)) if seen.worked else ""
         wrong = {
+            f"cannot use {broken}": bool(broken),
             f"speaks {seen.revision}": seen.revision != self.revision,
             f"does not list {missing}": bool(missing),
             f"is {seen.username} here": seen.username != MEMBER,
@@ -83,11 +98,29 @@ def inspector(era: str, served: Served, home: Path) -> Seen:
         )  # fmt: skip
         return json.loads(done.stdout)["result"]
 
+    def call(name: str, arguments: dict[str, str]) -> Any:
+        given = [part for key, value in arguments.items() for part in ("--tool-arg", f"{key}={value}")]
+        return ask("tools/call", "--tool-name", name, *given)["structuredContent"]
+
+    done = {name: call(name, arguments) for name, arguments in SHIPPED.items()}
     return Seen(
         revision=ask("initialize")["protocolVersion"],
         tools=frozenset(tool["name"] for tool in ask("tools/list")["tools"]),
-        username=ask("tools/call", "--tool-name", "get-user-profile")["structuredContent"]["username"],
+        username=done["get-user-profile"]["username"],
+        worked=frozenset(done),
     )
+
+
+def python_sdk(mode: str, served: Served, home: Path) -> Seen:
+    """The SDK's client over its own HTTP, as `manage.py connect python` prints it."""
+
+    async def look() -> Seen:
+        http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {served.key}"})
+        transport = streamable_http_client(f"{served.origin}/mcp", http_client=http)
+        async with http, Client(transport, mode=mode, read_timeout_seconds=PATIENCE) as client:
+            return await seen_by(client)
+
+    return asyncio.run(look())
 
 
 def mcp_remote(mode: str, served: Served, home: Path) -> Seen:
@@ -109,9 +142,11 @@ def mcp_remote(mode: str, served: Served, home: Path) -> Seen:
 
 async def seen_by(client: Client) -> Seen:
     tools = (await client.list_tools()).tools
-    profile = (await client.call_tool("get-user-profile", {})).structured_content or {}
+    results = {name: await client.call_tool(name, arguments) for name, arguments in SHIPPED.items()}
+    done = {name: result.structured_content for name, result in results.items() if not result.is_error}
     names = frozenset(tool.name for tool in tools)
-    return Seen(client.protocol_version, names, str(profile.get("username")))
+    username = str((done.get("get-user-profile") or {}).get("username"))
+    return Seen(client.protocol_version, names, username, frozenset(name for name in done if done[name]))
 
 
 def our_socket(mode: str, served: Served, home: Path) -> Seen:
@@ -141,6 +176,8 @@ def socket_of(served: Served) -> str:
 VISITS = [
     Visit("Inspector", "2025-11-25", partial(inspector, "legacy")),
     Visit("Inspector", "2026-07-28", partial(inspector, "modern")),
+    Visit("Python SDK", "2025-11-25", partial(python_sdk, "legacy")),
+    Visit("Python SDK", "2026-07-28", partial(python_sdk, "auto")),
     Visit("mcp-remote", "2025-11-25", partial(mcp_remote, "legacy")),
     Visit("mcp-remote", "2026-07-28", partial(mcp_remote, "auto")),
     Visit("Python SDK 1.30, WebSocket", "2025-11-25", sdk_1),

@@ -1,5 +1,6 @@
 """The documents tell the truth: every setting, tool and command is in them, and versions agree."""
 
+import re
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -33,6 +34,23 @@ def test_every_built_in_tool_is_documented() -> None:
         assert f"`{tool.permission}`" in text_of("docs/seed.md")
 
 
+def test_every_operation_resource_and_prompt_that_ships_is_documented() -> None:
+    text = text_of("docs/seed.md")
+    for found in registry.operations.values():
+        if found.function.fn.__module__.startswith("tools_app."):
+            assert f"`{found.name}`" in text
+            assert f"`{found.permission}`" in text
+    for name, prompt in registry.prompts.items():
+        assert not prompt.function.fn.__module__.startswith("tools_app.") or f"`{name}`" in text
+
+
+def test_what_is_said_to_show_the_seed_s_behaviour_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", text_of("docs/seed.md"))
+    assert len(named) > 45
+    for path, test in named:
+        assert f"def {test}(" in text_of(path), (path, test)
+
+
 def test_every_command_of_ours_is_documented() -> None:
     everything = text_of("README.md", *(f"docs/{path.name}" for path in DOCS.glob("*.md")))
     for app in OURS:
@@ -52,8 +70,6 @@ def test_the_versions_agree() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    import re
-
     for path in [BASE_DIR / "README.md", BASE_DIR / "CHANGELOG.md", *DOCS.glob("*.md")]:
         for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
