@@ -7,14 +7,20 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import path
 
+NAME = {"site_header": "Concierge", "site_title": "Concierge"}
+
 
 class ChoosePassword(PasswordResetConfirmView):
+    extra_context = NAME
+
     def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = super().dispatch(*args, **kwargs)
         return private(response)
 
 
 class PasswordChosen(PasswordResetCompleteView):
+    extra_context = NAME
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return private(super().dispatch(request, *args, **kwargs))
 

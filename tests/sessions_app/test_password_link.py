@@ -55,6 +55,7 @@ def test_a_new_password_is_chosen_once(alice: User) -> None:
     assert User.objects.get(pk=alice.pk).check_password(NEW)
     again = Visitor().choose(path, "another password")
     assert "invalid" in again.text
+    assert "Django" not in again.text
     assert User.objects.get(pk=alice.pk).check_password(NEW)
 
 

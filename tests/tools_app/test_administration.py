@@ -9,6 +9,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.core import mail
 from django.db import connection
+from django.test import Client as Browser
 
 from sessions_app import limits
 from sessions_app.models import ApiKey, Session, SessionToken, TokenFamily, User
@@ -25,7 +26,10 @@ from tools_app.exceptions import ToolError
 from tools_app.execution import Job
 from tools_app.models import Confirmation, ToolCall
 
+from .test_record import every_value
+
 NAME = "admin-operations"
+CANARY = "canary-hunter2-battery"
 
 
 async def on_thread(work: Any) -> Any:
@@ -297,6 +301,32 @@ async def test_api_keys_stay_and_that_is_said(mute: Wire, alice: User) -> None:
     result = await administer(mute, "reset-password", target=str(alice.pk), confirm=True)
     assert "1 API keys stay valid" in text_of(result)
     assert (await key.call("echo", {"text": "still"})).text == "still"
+
+
+async def test_no_password_is_in_an_answer_a_log_line_or_a_row(
+    mute: Wire, alice: User, caplog: pytest.LogCaptureFixture, recorded: Any
+) -> None:
+    """Neither one that a model sends nor one that its owner chooses, nor the link."""
+    caplog.set_level("DEBUG")
+    sent = await mute.call(NAME, {"operation": "reset-password", "target": str(alice.pk), "password": CANARY})
+    done = await mute.call(NAME, {"operation": "reset-password", "target": str(alice.pk), "confirm": True})
+    path = mail.outbox[0].body.split("http://127.0.0.1:8000")[1].split()[0]
+
+    def choose() -> None:
+        browser = Browser()
+        form = browser.get(path, follow=True, HTTP_HOST="127.0.0.1:8000").request["PATH_INFO"]
+        words = {"new_password1": CANARY, "new_password2": CANARY}
+        chosen = browser.post(form, words, HTTP_HOST="127.0.0.1:8000")
+        assert chosen.status_code == 302
+
+    await on_thread(choose)
+    assert (await User.objects.aget(pk=alice.pk)).check_password(CANARY)
+    await recorded()
+    rows = await on_thread(every_value)
+    for secret in (CANARY, path.split("/")[-2]):
+        assert secret not in rows
+        assert secret not in caplog.text
+        assert secret not in f"{sent.messages}{done.messages}"
 
 
 # --- Deleting ---

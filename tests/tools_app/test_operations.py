@@ -1,6 +1,8 @@
 """The seed's rate-limited-operation, the operations that ship, and those that apps add."""
 
 import json
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,10 +11,10 @@ from django.db.models import ForeignKey, OneToOneField
 
 from sessions_app import holding
 from sessions_app.models import ApiKey, Preference, Session, User
-from sessions_app.pool import identity_pool
+from sessions_app.pool import identity_pool, tool_pool
 from tests.clients import Client
 from tests.conftest import wire_for
-from tests.wire import Wire
+from tests.wire import Wire, until
 from tools_app import integrity
 from tools_app.capabilities import Operation
 from tools_app.models import ToolCall, ToolPolicy
@@ -164,6 +166,41 @@ async def test_what_is_wrong_is_found(admin: User, alice: User, recorded: Any) -
         "a session has no more errors than calls": [f"Session {pk} has counted more errors than calls"],
         "a live session's time is not over before it began": [f"Session {pk} was over before it was opened"],
     }
+
+
+async def test_it_tells_how_far_it_is(admin: User, recorded: Any) -> None:
+    wire = await wire_for(admin)
+    call = {"name": NAME, "arguments": {"operation": "verify-integrity"}}
+    messages = (await wire.post(wire.request("tools/call", call, progressToken="p"))).messages
+    told = [message["params"] for message in messages if message.get("method") == "notifications/progress"]
+    assert [step["progress"] for step in told] == list(range(len(integrity.checks)))
+    assert {step["total"] for step in told} == {len(integrity.checks)}
+
+
+async def test_who_leaves_ends_it(admin: User, recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_go_on, done = threading.Event(), []
+
+    def slow() -> Iterator[str]:
+        done.append("slow")
+        may_go_on.wait(5)
+        yield from ()
+
+    def never() -> Iterator[str]:
+        done.append("never")
+        yield from ()
+
+    monkeypatch.setattr(integrity, "checks", {"slow": slow, "never": never})
+    monkeypatch.setattr("tools_app.builtin.operations.checks", integrity.checks)
+    wire = await wire_for(admin)
+    call = wire.open(wire.request("tools/call", {"name": NAME, "arguments": {"operation": "verify-integrity"}}))
+    await until(lambda: done)
+    call.leave()
+    await call.wait()
+    may_go_on.set()
+    await until(lambda: not tool_pool._jobs)
+    assert done == ["slow"]
+    await recorded()
+    assert [row.outcome async for row in ToolCall.objects.all()] == ["cancelled"]
 
 
 # --- Of apps ---

@@ -6,6 +6,7 @@ a meaning, so that one which cannot be sent changes nothing.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -104,7 +105,14 @@ def aimed_at(principal: Principal, operation: str, target: str | None) -> User:
     return user
 
 
-Prepared = tuple[Consent, PasswordLink | None]
+@dataclass
+class Prepared:
+    """What was settled outside of the transaction."""
+
+    agreed: Consent = field(default_factory=Consent)
+    link: PasswordLink | None = None
+    seen: "AdminResult | None" = None
+    """What was only looked at."""
 
 
 async def prepared(
@@ -113,21 +121,23 @@ async def prepared(
     target: str | None,
     outcome: Annotated[ElicitationResult[Any], Resolve(asked)],
 ) -> Prepared:
-    """What has to happen outside of the transaction: to be counted, and to send the mail."""
-    if operation not in NEEDS_TARGET:
-        return Consent(), None
+    """What has to happen outside of the transaction: to look, to be counted, and to send the mail."""
+    if operation == "list-users":
+        return Prepared(seen=await tool_pool.run(lambda: list_users(target)))
+    if operation == "system-stats":
+        return Prepared(seen=AdminResult(operation=operation, stats=await tool_pool.run(server_stats)))
     principal = call_of(ctx.request_context).principal
     user = await tool_pool.run(lambda: aimed_at(principal, operation, target))
     agreed = consent.given(outcome)
     refuse(await state.admit(Ticket(principal.owner, [Bucket(LIMITS[operation], principal.owner)])))
     if operation != "reset-password" or not user.email:
-        return agreed, None
+        return Prepared(agreed)
     link = PasswordLink(user)
     try:
         await asyncio.to_thread(link.send)
     except LinkRefused as refused:
         raise ToolError(str(refused)) from None
-    return agreed, link
+    return Prepared(agreed, link)
 
 
 @tool(NAME, title="Admin Operations", groups=[ADMINISTRATORS], destructive=True, timeout=60, icon="shield")
@@ -158,16 +168,11 @@ def admin_operations(
     are never an argument or a result), delete an account, or see how the server does.
     """
     log.info("Admin operation requested", userId=principal.account, operation=operation, target=target)
-    agreed, link = ready
-    match operation:
-        case "list-users":
-            return list_users(target)
-        case "system-stats":
-            return AdminResult(operation=operation, stats=server_stats())
-        case "reset-password":
-            return reset_password(principal, str(target), agreed, link, log.info)
-        case "delete-user":
-            return delete_user(principal, str(target), agreed, log.warning)
+    if ready.seen is not None:
+        return ready.seen
+    if operation == "reset-password":
+        return reset_password(principal, str(target), ready.agreed, ready.link, log.info)
+    return delete_user(principal, str(target), ready.agreed, log.warning)
 
 
 def list_users(after: str | None) -> AdminResult:

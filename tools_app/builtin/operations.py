@@ -18,7 +18,7 @@ from sessions_app.permissions import ADMINISTRATORS, MEMBERS
 from sessions_app.state import state
 from tools_app.builtin.data import report
 from tools_app.capabilities import Operation
-from tools_app.context import CurrentCall, CurrentLog, CurrentPrincipal, CurrentProgress, call_of
+from tools_app.context import CurrentLog, CurrentPrincipal, CurrentProgress, call_of
 from tools_app.exceptions import ToolError
 from tools_app.execution import Job, run_on_pool
 from tools_app.integrity import checks, findings_of
@@ -76,6 +76,12 @@ def bound(found: Operation, call: Call) -> Callable[[], dict[str, Any]]:
     return partial(found.function.fn, **found.function.bind(call, b"{}"))
 
 
+async def remaining(ctx: Context[Any, Any]) -> int:
+    """Requests of this tool that would be let in now. It was counted when it was let in."""
+    buckets = policies.buckets(registry.tools[NAME], call_of(ctx.request_context).principal)
+    return min((usage.remaining for usage in await state.usage(buckets)), default=0)
+
+
 @tool(
     NAME,
     title="Rate-limited Operation",
@@ -95,7 +101,8 @@ def rate_limited_operation(
     ],
     *,
     work: Annotated[Callable[[], dict[str, Any]], Resolve(chosen)],
-    call: CurrentCall,
+    left: Annotated[int, Resolve(remaining)],
+    principal: CurrentPrincipal,
     log: CurrentLog,
 ) -> OperationResult:
     """Operation with rate limiting
@@ -104,20 +111,10 @@ def rate_limited_operation(
     Name an operation that does not exist to be told which there are.
     """
     result = work()
-    remaining = remaining_of(call)
-    log.info(
-        "Rate-limited operation executed",
-        userId=call.principal.account,
-        operation=operation,
-        remaining=remaining,
-    )
+    about = {"userId": principal.account, "operation": operation, "remaining": left}
+    log.info("Rate-limited operation executed", **about)
     resources = result.pop("resources", [])
-    return OperationResult(operation=operation, remaining_requests=remaining, result=result, resources=resources)
-
-
-def remaining_of(call: Call) -> int:
-    buckets = policies.buckets(registry.tools[NAME], call.principal)
-    return min((usage.remaining for usage in state.usage_now(buckets)), default=0)
+    return OperationResult(operation=operation, remaining_requests=left, result=result, resources=resources)
 
 
 @rationed("export-my-data", groups=(MEMBERS, ADMINISTRATORS), title="Export my data", read_only=True)

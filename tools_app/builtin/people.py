@@ -2,10 +2,10 @@
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
-from django.db.models import Max, Q
+from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Greatest
 
-from sessions_app.models import User
+from sessions_app.models import Session, User
 from sessions_app.models.user import names_of
 from sessions_app.plain_text import visible
 from sessions_app.principal import Principal
@@ -26,8 +26,9 @@ def named(user: User) -> str:
 
 def listed(after: int) -> list[User]:
     """The next ones and one more, by their ids, with `last_seen` and their groups."""
+    latest = Session.objects.filter(user=OuterRef("pk")).order_by("-last_activity_at")
     # Who never signed in and never called was seen when he was made, at the latest.
-    called = Coalesce(Max("mcp_sessions__last_activity_at"), "date_joined")
+    called = Coalesce(Subquery(latest.values("last_activity_at")[:1]), "date_joined")
     seen = Greatest(Coalesce("last_login", "date_joined"), called)
     users = User.objects.filter(pk__gt=after).annotate(last_seen=seen).prefetch_related("groups")
     return list(users.order_by("pk")[: PAGE + 1])
