@@ -17,7 +17,8 @@ from sessions_app.session_cache import MOST_BYTES, MOST_ENTRIES, SessionCache
 
 
 @pytest.fixture
-def kept() -> Iterator[SessionCache]:
+def kept(db_for_threads: None) -> Iterator[SessionCache]:
+    """What makes a value runs where tools do, with a database."""
     yield SessionCache("one")
     cache.clear()
 
