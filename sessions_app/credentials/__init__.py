@@ -16,11 +16,11 @@ from sessions_app.jwt.key_set import KeysMissing
 from sessions_app.pool import identity_pool
 from sessions_app.principal import Principal
 
-from . import api_key, browser, guest, jwt, outside_jwt, session_token
+from . import api_key, browser, command, guest, jwt, outside_jwt, session_token
 
 KINDS = (api_key, session_token, jwt, outside_jwt)
-HOLDERS = (*KINDS, browser, guest)
-"""Whose streams may be open."""
+HOLDERS = (*KINDS, browser, guest, command)
+"""Whose streams may be open, and whose calls may last."""
 OWN_HEADERS = {"x-api-key": tokens.API_KEY, "x-session-token": tokens.SESSION_TOKEN}
 """By the header that only one kind may come in: how that kind begins. Any kind may come as a Bearer."""
 CREDENTIAL_HEADERS = ("authorization", *OWN_HEADERS)

@@ -12,7 +12,6 @@ from sessions_app.state import Epoch
 
 from .carrier import Carrier
 from .envelope import Client, fitting
-from .http_carrier import HttpCarrier
 from .request import Request
 
 # With the epoch that they were read at: a session that was ended since is not found here any more.
@@ -22,8 +21,8 @@ _changed: dict[int, float] = {}
 """Sessions that the bus named, and until when an earlier reading of them might still be in the caches."""
 
 
-async def session_of(request: Request[HttpCarrier], client: Client) -> Session:
-    """The live session of this user, credential and client over HTTP; opened if there is none.
+async def session_of[C: Carrier](request: Request[C], client: Client) -> Session:
+    """The live session of this user, credential and client over HTTP, or from within; opened if there is none.
 
     A guest's is not kept: of this era he has no state that is.
     """
@@ -42,7 +41,7 @@ async def session_of(request: Request[HttpCarrier], client: Client) -> Session:
     return await _recent.read(key, lambda: continue_or_open(request, client))
 
 
-async def continue_or_open(request: Request[HttpCarrier], client: Client) -> Session:
+async def continue_or_open[C: Carrier](request: Request[C], client: Client) -> Session:
     """A known session is only read; a new one has to be written, which may have to wait for a lock."""
     principal, seen = request.principal, details_of(client, request)
     found = await identity_pool.run(lambda: Session.objects.continued(principal, client_name=client.name))
