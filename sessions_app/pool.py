@@ -46,18 +46,19 @@ class Pool:
         """Run `job` off the reply's path. What it raises goes to the log."""
         self.submit(job).add_done_callback(log_failure)
 
-    def close(self) -> None:
-        """Finish what was submitted, then end the connections. What is stuck is left behind, and logged."""
+    def close(self) -> bool:
+        """Finish what was submitted, then end the connections. What is stuck is left behind, and logged: False."""
         executor, self._executor = self._executor, None
         if executor is None:
-            return
+            return True
         executor.shutdown(wait=False)
         _, stuck = wait(self._jobs, timeout=PATIENCE)
         if stuck:
             logger.error("%d jobs on the %s threads did not end in %g s", len(stuck), self._name, PATIENCE)
-            return
+            return False
         while self._connections:
             self._connections.pop().close()
+        return True
 
     def _begin_thread(self) -> None:
         # A thread cannot be told to do something last, so whoever ends it closes its connections.

@@ -180,6 +180,13 @@ def block() -> str:
     return "released"
 
 
+@tool("stuck", groups=EVERYONE, read_only=True, timeout=0.1)
+def stuck() -> str:
+    """Hold a pool thread for a minute, whatever happens."""
+    time.sleep(60)
+    return "let go"
+
+
 @tool("keep-the-lock", groups=EVERYONE, read_only=True)
 def keep_the_lock() -> str:
     """Keep Python's lock for minutes, as one long computation in C does."""
