@@ -104,7 +104,7 @@ def db_for_threads(grants_that_ship: Grants, django_db_blocker: Any) -> Iterator
             clean_up(grants_that_ship)
 
 
-OWN_APPS = ("sessions_app", "tools_app", "admin")
+OWN_APPS = ("sessions_app", "tools_app", "bakery", "admin")
 
 
 @cache

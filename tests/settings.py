@@ -13,6 +13,8 @@ from project.settings import *  # noqa: F403
 from project.settings import CONFIG, DATABASES, INSTALLED_APPS, LOGGING
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.shop"]
+if "bakery" not in INSTALLED_APPS:  # a developer who follows docs/tools.md has one, with the same tools
+    INSTALLED_APPS.append("tests.bakery")
 # Hashing is slow on purpose; signing in is not what most tests are about.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Two runs at once must not drop each other's.
