@@ -30,6 +30,8 @@ class Capability:
     """Something that some callers may use. One permission decides who, and that alone."""
 
     kind: ToolCall.Kind
+    noun = ""
+    """What a developer calls it."""
     verb = ""
 
     def __init__(
@@ -82,6 +84,7 @@ class Capability:
 
 class Tool(Capability):
     kind = ToolCall.Kind.TOOL
+    noun = "tool"
     verb = "call"
 
     def __init__(
@@ -112,6 +115,7 @@ class Tool(Capability):
 
 class Resource(Capability):
     kind = ToolCall.Kind.RESOURCE
+    noun = "resource"
     verb = "read"
 
     def __init__(self, *args: Any, uri: str, mime_type: str, **kwargs: Any) -> None:
@@ -142,6 +146,7 @@ class Resource(Capability):
 
 class Prompt(Capability):
     kind = ToolCall.Kind.PROMPT
+    noun = "prompt"
     verb = "use"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -169,6 +174,7 @@ class Operation(Capability):
     """Work that `rate-limited-operation` does when it is named. It takes no arguments, and may ask for context."""
 
     kind = ToolCall.Kind.TOOL  # recorded as the tool that does it
+    noun = "operation"
     verb = "run"
 
     def __init__(self, *args: Any, read_only: bool, **kwargs: Any) -> None:

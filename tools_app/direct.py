@@ -27,13 +27,13 @@ from sessions_app.models.session_lifetime import HTTP
 from sessions_app.state import state
 from sessions_app.transport import strict_json
 from sessions_app.transport.envelope import read_client
-from sessions_app.transport.exchange import Exchange
 from sessions_app.transport.jsonrpc import Message, error, parse
 from sessions_app.transport.kernel import answer
 from sessions_app.transport.presence import session_of
 from sessions_app.transport.refusal import body_of
 from sessions_app.transport.request import Request
 from sessions_app.transport.rules import Rules, operation_of
+from sessions_app.transport.stateless import exchange_for
 
 from .registry import registry
 from .server import McpServer
@@ -151,8 +151,7 @@ class Insider:
         try:
             client = read_client(message, None)
             request = Request({}, carrier, {}, admitted, message)
-            exchange = Exchange(carrier, message.request_id, progress_token=message.progress_token)
-            call = request.call(await session_of(request, client), exchange, client.version)
+            call = request.call(await session_of(request, client), exchange_for(carrier, message), client.version)
             await answer(server(), call, message, client.connection, {})
         finally:
             state.finish(admitted.ticket)

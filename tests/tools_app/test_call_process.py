@@ -77,7 +77,9 @@ def test_a_shell_gets_the_text_and_the_status(shell: Shell) -> None:
 @pytest.mark.postgres
 def test_it_works_with_postgresql(postgres_shell: Shell) -> None:
     setting = '{"action": "set", "key": "a", "value": 1}'
-    assert postgres_shell.call("manage-preferences", setting) == (0, "Preference 'a' updated\n", "")
+    status, said, told = postgres_shell.call("manage-preferences", setting)
+    assert (status, said) == (0, "Preference 'a' updated\n")
+    assert told.startswith('info: {"message": "User preference updated", ')
     assert postgres_shell.call("refuse") == (1, "", "CommandError: Out of tea\n")
     assert postgres_shell.outcomes() == ["error", "ok"]
 

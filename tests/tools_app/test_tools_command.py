@@ -49,11 +49,11 @@ def test_everything_is_listed_with_who_may_use_it(db_for_threads: None) -> None:
         (at,) = (at for at, line in enumerate(lines) if line.split() == listing(capability))
         assert lines[at + 2].startswith(f"{'':<10}groups: ")
     assert lines[-1].startswith(f"{len(registry.tools)} tools, ")
-    assert "1 completion;" in lines[-1]
+    assert f"{len(registry.completions)} completions;" in lines[-1]
 
 
 def listing(capability: Any) -> list[str]:
-    return [capability.kind, capability.name, capability.permission]
+    return [capability.noun, capability.name, capability.permission]
 
 
 def test_no_line_is_longer_than_a_hundred(own: Registry, db_for_threads: None) -> None:

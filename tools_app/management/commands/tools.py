@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError
 
-from tools_app.capabilities import Capability, Tool
+from tools_app.capabilities import Capability, Operation, Tool
 from tools_app.models import ToolPolicy
 from tools_app.policies import limit_at
 from tools_app.registry import registry
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, check: bool, **options: Any) -> None:
         rates = ToolPolicy.rates()
-        for capability in sorted(registry.capabilities(), key=lambda one: (one.kind, one.name)):
+        for capability in sorted(registry.capabilities(), key=lambda one: (one.noun, one.name)):
             for line in described(capability, rates.get(capability.name, "")):
                 self.stdout.write(line)
             self.stdout.write("")
@@ -37,7 +37,7 @@ class Command(BaseCommand):
 
 
 def described(capability: Capability, rate: str) -> Iterator[str]:
-    name = f"{capability.kind:<9} {capability.name:<28} {capability.permission}"
+    name = f"{capability.noun:<9} {capability.name:<28} {capability.permission}"
     yield from [name] if len(name) <= WIDTH else [name[: -len(capability.permission)].rstrip()]
     if len(name) > WIDTH:
         yield f"{INDENT}{capability.permission}"
@@ -52,6 +52,9 @@ def described(capability: Capability, rate: str) -> Iterator[str]:
 
 def traits(capability: Capability, rate: str) -> Iterator[str]:
     """What it does, how long it may take, and how often each caller may call it."""
+    if isinstance(capability, Operation):
+        yield "read-only" if capability.read_only else "writes"
+        return
     if not isinstance(capability, Tool):
         yield "read-only"
     elif capability.writes:
@@ -88,6 +91,7 @@ def counts() -> str:
         "tool": registry.tools,
         "resource": registry.resources,
         "prompt": registry.prompts,
+        "operation": registry.operations,
         "completion": registry.completions,
     }
     return ", ".join(number(len(entries), kind) for kind, entries in kinds.items())
