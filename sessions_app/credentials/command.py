@@ -1,6 +1,6 @@
-"""Whoever runs this server's own commands and tests as a user. There is no secret to show, so nothing that comes
+"""A user as whom a command or a test of ours calls. There is no secret to show.
 
-over a wire is ever taken for one: only code of ours makes what `presented` returns.
+So nothing that comes over a wire is ever taken for one: only code of ours makes what `presented` returns.
 """
 
 from collections.abc import Collection
