@@ -100,7 +100,7 @@ def test_who_is_in_no_group_is_said(own: Registry, db_for_threads: None) -> None
 
 def test_a_check_fails_if_there_are_problems(own: Registry, db_for_threads: None) -> None:
     own.tool("greet", title="Greet", groups=EVERYONE)(greet)
-    assert "1 tool, 0 resources, 0 prompts, 0 completions; 0 problems" in listed("--check")
+    assert "1 tool, 0 resources, 0 prompts, 0 operations, 0 completions; 0 problems" in listed("--check")
     own.tool("untitled", groups=EVERYONE)(greet)
     assert f"{'':<10}problem: no title" in listed().splitlines()
     with pytest.raises(CommandError, match=r"^1 problem, listed above\.$") as raised:
