@@ -39,6 +39,7 @@ class Config(BaseSettings):
     database_url: str | None = Field(None, alias="DATABASE_URL")
     redis_url: str | None = Field(None, alias="REDIS_URL")
     email_url: str | None = Field(None, alias="EMAIL_URL")
+    email_from: str | None = Field(None, alias="CONCIERGE_EMAIL_FROM")
 
     guests: bool = Field(True, alias="CONCIERGE_GUESTS")
     call_rate: str = Field("6000/m", alias="CONCIERGE_CALL_RATE")
@@ -128,6 +129,13 @@ class Config(BaseSettings):
     def a_mail_server(cls, value: str | None) -> str | None:
         if value is not None and split_url(value).scheme not in ("smtp", "smtp+tls", "smtps", "console"):
             raise ValueError("must start with smtp://, smtp+tls:// (STARTTLS), smtps:// or console://")
+        return value
+
+    @field_validator("email_from")
+    @classmethod
+    def an_address(cls, value: str | None) -> str | None:
+        if value is not None and not (value.isprintable() and value.count("@") == 1):
+            raise ValueError("must be an address, such as concierge@example.com")
         return value
 
     @field_validator("secret_key", "secret_key_fallbacks")

@@ -236,5 +236,8 @@ def mail() -> dict[str, Any]:
 
 
 MAILERS = mail()
+# Else a link goes to an operator, and not to the console of a server that nobody looks at.
+MAIL_IS_SENT = CONFIG.email_url is not None
+DEFAULT_FROM_EMAIL = CONFIG.email_from or f"concierge@{OWN_NAME}"
 
 LOGGING = logging_at(CONFIG.log_level)

@@ -1,7 +1,7 @@
 """What this app holds about a person. Digests, and what a credential is made of, are nobody's to read."""
 
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db.models import QuerySet
 
 from .holding import holding
@@ -33,6 +33,11 @@ def groups(user: User) -> QuerySet[Group]:
     return user.groups.all()
 
 
+@holding("permissions", "content_type__app_label", "codename")
+def permissions(user: User) -> QuerySet[Permission]:
+    return user.user_permissions.all()
+
+
 @holding("preferences", "key", "value", "updated_at")
 def preferences(user: User) -> QuerySet[Preference]:
     return user.preferences.all()
@@ -60,7 +65,8 @@ def outside_identities(user: User) -> QuerySet[OutsideIdentity]:
 
 @holding(
     "sessions", "credential", "label", "client_name", "client_version", "transport", "protocol_version", "ip",
-    "user_agent", "opened_at", "last_activity_at", "ended_at", "end_reason", "calls", "errors", "total_ms",
+    "user_agent", "client_info", "capabilities",
+    "opened_at", "last_activity_at", "ended_at", "end_reason", "calls", "errors", "total_ms",
 )  # fmt: skip
 def sessions(user: User) -> QuerySet[Session]:
     return user.mcp_sessions.all()

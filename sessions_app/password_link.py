@@ -40,7 +40,7 @@ class PasswordLink:
         mail = EmailMessage("Choose a new password", text, to=[self._user.email])
         try:
             mail.send()
-        except OSError as error:  # smtplib's are some of these
+        except (OSError, ValueError) as error:  # smtplib's are some of these; an address that is none is the other
             logger.warning("The mail with a link for user %s was not sent: %s", self._user.pk, error)
             raise LinkRefused("The mail could not be sent, so nothing was changed.") from None
 

@@ -8,9 +8,10 @@ the same moment one may be lost, and is made again.
 import asyncio
 import json
 import logging
+import secrets
 import time
 from collections.abc import Callable, Collection
-from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.core.cache import cache
@@ -26,13 +27,39 @@ LIFETIME = 300.0
 MOST_ENTRIES = 64
 MOST_BYTES = 256 * 1024
 """Of all values of one session, as JSON. The oldest go first; one that is larger by itself is not kept."""
-LONGEST_MAKING = 30.0
-"""Seconds that others wait for who began to make a value."""
+LONGEST_MAKING = 10.0
+"""Seconds that others wait for who began to make a value. He may have been killed."""
+LOOK_AGAIN_AFTER = 2.0
+"""Seconds."""
 LOOK_EVERY = 0.05
 Unavailable = (RedisError, ConnectionInterrupted, OSError)
 
 Entries = dict[str, tuple[float, float, str]]
 """By key: since when and until when (seconds since 1970), and the value as JSON."""
+
+
+class Shelf:
+    """Django's cache, left alone for a moment after it failed: one that hangs costs once, not at each call."""
+
+    def __init__(self) -> None:
+        self._away_until = 0.0
+
+    def ask[T](self, work: Callable[[], T], *, otherwise: T) -> T:
+        if time.monotonic() < self._away_until:
+            return otherwise
+        try:
+            return work()
+        except Unavailable as error:
+            self._away_until = time.monotonic() + LOOK_AGAIN_AFTER
+            logger.warning("Sessions keep nothing: the cache fails: %s", error)
+            return otherwise
+
+    def forget(self) -> None:
+        """That it failed."""
+        self._away_until = 0.0
+
+
+shelf = Shelf()
 
 
 class Kept(NamedTuple):
@@ -79,48 +106,48 @@ class SessionCache:
 
         `anew`: what was kept before now does not count.
         """
-        asked_at, until = time.time(), time.monotonic() + LONGEST_MAKING
-        while True:
-            kept = await tool_pool.run(lambda: self.get(key))
-            if kept is not None and (not anew or kept.since >= asked_at):
-                return kept, False
-            if time.monotonic() >= until or await tool_pool.run(lambda: self._begin_making(key)):
-                return await tool_pool.run(lambda: self._make(key, make, lifetime)), True
+        since, until = time.time() if anew else 0.0, time.monotonic() + LONGEST_MAKING
+        look = partial(self._get_or_begin, key, make, lifetime, since, until)
+        while (found := await tool_pool.run(look)) is None:  # noqa: ASYNC110 (another process may make it)
             await asyncio.sleep(LOOK_EVERY)
+        return found
 
-    def _make(self, key: str, make: Callable[[], Any], lifetime: float) -> Kept:
+    def _get_or_begin(
+        self, key: str, make: Callable[[], Any], lifetime: float, since: float, until: float
+    ) -> tuple[Kept, bool] | None:
+        """None while somebody else is at it, unless that takes too long. All in one go on one thread, so that
+        whoever is given up leaves nothing begun.
+        """
+        kept = self.get(key)
+        if kept is not None and kept.since >= since:
+            return kept, False
+        name, mine = f"session-making:{self._session}:{key}", secrets.token_hex(8)
+        if (
+            not shelf.ask(lambda: cache.add(name, mine, LONGEST_MAKING), otherwise=True)
+            and time.monotonic() < until
+        ):
+            return None
         try:
             value = make()
             self.put(key, value, lifetime)
         finally:
-            with suppress(*Unavailable):
-                cache.delete(name_of_making(self._session, key))
-        return Kept(value, time.time())
-
-    def _begin_making(self, key: str) -> bool:
-        """False if somebody else is at it."""
-        try:
-            return bool(cache.add(name_of_making(self._session, key), True, LONGEST_MAKING))
-        except Unavailable:
-            return True
+            if shelf.ask(lambda: cache.get(name), otherwise=None) == mine:
+                shelf.ask(lambda: cache.delete(name), otherwise=False)
+        return Kept(value, time.time()), True
 
     def _entries(self) -> Entries:
         """Those whose time is not over."""
-        try:
-            stored: Entries = cache.get(name_of(self._session)) or {}
-        except Unavailable as error:
-            logger.warning("The cache fails, so sessions keep nothing: %s", error)
-            return {}
+        stored: Entries | None = shelf.ask(lambda: cache.get(name_of(self._session)), otherwise=None)
         now = time.time()
-        return {key: entry for key, entry in stored.items() if entry[1] > now}
+        return {key: entry for key, entry in (stored or {}).items() if entry[1] > now}
 
     def _write(self, entries: Entries) -> None:
-        with suppress(*Unavailable):
-            if entries:
-                last = max(until for _, until, _ in entries.values())
-                cache.set(name_of(self._session), entries, max(1.0, last - time.time()))
-            else:
-                cache.delete(name_of(self._session))
+        name = name_of(self._session)
+        if entries:
+            seconds = max(1.0, max(until for _, until, _ in entries.values()) - time.time())
+            shelf.ask(lambda: cache.set(name, entries, seconds), otherwise=None)
+        else:
+            shelf.ask(lambda: cache.delete(name), otherwise=False)
 
 
 def within_bounds(entries: Entries) -> Entries:
@@ -135,16 +162,9 @@ def within_bounds(entries: Entries) -> Entries:
 
 
 def clear(sessions: Collection[str]) -> None:
-    """All that these sessions, by their public ids, kept. They are over."""
-    try:
-        cache.delete_many([name_of(session) for session in sessions])
-    except Unavailable as error:
-        logger.warning("What ended sessions kept goes when its time is over: the cache fails: %s", error)
+    """All that these sessions, by their public ids, kept. They are over. What stays goes when its time is over."""
+    shelf.ask(lambda: cache.delete_many([name_of(session) for session in sessions]), otherwise=None)
 
 
 def name_of(session: str) -> str:
     return f"session:{session}"
-
-
-def name_of_making(session: str, key: str) -> str:
-    return f"session-making:{session}:{key}"

@@ -11,6 +11,7 @@ import uvicorn
 from asgiref.sync import SyncToAsync
 from django.apps import apps
 from django.contrib.auth.models import Group
+from django.core.cache import cache as django_cache
 from django.db import connection, connections, transaction
 from django.test.utils import setup_databases, teardown_databases
 
@@ -20,6 +21,7 @@ from sessions_app.callers import callers
 from sessions_app.models import ApiKey, User
 from sessions_app.permissions import ADMINISTRATORS, EVERYONE, MEMBERS
 from sessions_app.pool import POOLS, background_pool, identity_pool
+from sessions_app.session_cache import shelf
 from sessions_app.state import state
 from sessions_app.state.memory import MemoryState
 from sessions_app.transport import presence
@@ -78,6 +80,8 @@ def nobody_remembered() -> Iterator[None]:
     callers.pardon()
     presence.forget()
     policies.forget()
+    shelf.forget()
+    django_cache.clear()
     assert isinstance(state, MemoryState)
     state.clear()
     ends.reopen()

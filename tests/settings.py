@@ -28,5 +28,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     OPTIONS["options"] += " -c synchronous_commit=off"
 DATABASES["default"]["TEST"] = {"NAME": TEST_DATABASE}
+# Django's test runners keep what is mailed.
+MAIL_IS_SENT = True
 # Quiet: what is logged is for caplog, which listens at the root.
 LOGGING = {"version": 1, "disable_existing_loggers": False}  # noqa: F811

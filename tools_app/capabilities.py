@@ -141,7 +141,10 @@ class Resource(Capability):
         """The template's variables in `uri`; None if it is another resource's."""
         if not self.is_template:
             return {} if uri == self.uri else None
-        return self._template.match(uri)
+        variables = self._template.match(uri)
+        if variables is not None and any("\x00" in str(value) for value in variables.values()):
+            return None  # percent-encoded, for strict JSON has none; PostgreSQL would refuse it
+        return variables
 
 
 class Prompt(Capability):
@@ -194,6 +197,14 @@ class Completion:
     def __init__(self, name: str, fn: Callable[..., Any]) -> None:
         self.name = name
         self.function = Function(fn, name, structured=False)
+
+
+def visible[C: Capability](capabilities: Iterable[C], principal: Principal) -> list[C]:
+    return [capability for capability in capabilities if capability.is_open_to(principal)]
+
+
+def names(capabilities: Iterable[Capability]) -> frozenset[str]:
+    return frozenset(capability.name for capability in capabilities)
 
 
 def dump(model: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from .context import call_of
 from .exceptions import ToolError
 from .models import Confirmation
 
+USED = "This confirmation was used, or is too old. Call again to be asked anew."
 NOT_CONFIRMED = "Not confirmed, so nothing was changed."
 
 
@@ -40,10 +41,15 @@ class Consent:
 
     confirmation: Confirmation | None = None
 
+    def claim(self) -> None:
+        """Before what cannot be rolled back, such as a mail. Raises: ToolError if it was used, or is too old."""
+        if self.confirmation is not None and not self.confirmation.claim():
+            raise ToolError(USED)
+
     def use(self) -> None:
-        """Raises: ToolError if it was used, or given too long ago."""
+        """In the transaction of what was agreed to. Raises: ToolError if it was used, or is too old."""
         if self.confirmation is not None and not self.confirmation.use():
-            raise ToolError("This confirmation was used, or is too old. Call again to be asked anew.")
+            raise ToolError(USED)
 
 
 async def ask(ctx: Context[Any, Any], about: str, question: str, *, confirm: bool) -> Consent | Elicit[Answer]:

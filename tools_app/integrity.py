@@ -49,7 +49,8 @@ def findings_of(check: Check) -> list[str]:
 
 @integrity_check("a session has counted the calls that the record has")
 def counted_calls() -> Iterator[str]:
-    """Of those that were opened lately. A killed worker loses the last quarter second of both."""
+    """Of those that were opened lately. A worker that was killed leaves some behind by the calls of its last
+    quarter second that wrote: their rows were committed with what they did, and were not counted yet."""
     since = timezone.now() - LATELY
     calls_since = ToolCall.objects.since(since).exclude(session_id=None).order_by()
     recorded = dict(calls_since.values_list("session_id").annotate(calls=Count("pk")))

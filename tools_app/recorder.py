@@ -134,10 +134,9 @@ class Recorder:
             asyncio.get_running_loop().call_later(1.0, self._flush)
 
     async def drain(self) -> None:
-        """Write what waits. For a graceful end."""
-        entries, self._waiting = self._waiting, []
-        if entries:
-            await background_pool.run(lambda: write(entries))
+        """Once all is written that waits, or is being written. What the database does not take is kept as ever."""
+        self._flush()
+        await background_pool.run(lambda: None)  # one thread: behind all that was given to it before
 
 
 def write(entries: Sequence[Entry]) -> bool:

@@ -51,6 +51,12 @@ def complete(text: str, structured: dict[str, Any], links: Sequence[dict[str, An
     }
 
 
+def as_before_structure(result: dict[str, Any]) -> dict[str, Any]:
+    """For a revision before 2025-06-18, which had neither structured content nor links to resources."""
+    content = [block for block in result.get("content", ()) if block.get("type") != "resource_link"]
+    return {key: value for key, value in result.items() if key != "structuredContent"} | {"content": content}
+
+
 def links_of(value: Any) -> list[dict[str, Any]]:
     """Resources that the value refers to: its `links()`, if it has any."""
     return [dump(link) for link in value.links()] if hasattr(value, "links") else []

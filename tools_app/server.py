@@ -1,6 +1,6 @@
 """The one low-level MCP `Server`, built from the registry. Its handlers find, list and translate."""
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, get_args
 
@@ -26,7 +26,7 @@ from sessions_app.transport.jsonrpc import Message
 from sessions_app.transport.kernel import HostedServer
 from sessions_app.transport.listener import Lists
 
-from .capabilities import Capability, Tool
+from .capabilities import Capability, Tool, names, visible
 from .context import call_of
 from .digest import digest_of_call
 from .exceptions import Failed, NotFound
@@ -37,7 +37,14 @@ from .policies import policies
 from .recorder import Kind, recorder
 from .registry import Registry
 from .request_state import request_state_security
-from .results import completion_result, error_result, prompt_result, resource_result, tool_result
+from .results import (
+    as_before_structure,
+    completion_result,
+    error_result,
+    prompt_result,
+    resource_result,
+    tool_result,
+)
 from .subscriptions import Subscriptions
 
 NAME = "concierge"
@@ -108,7 +115,7 @@ class McpServer(HostedServer):
         self.gate.check_headers(tool, call, arguments)
         result = await self.run_tool(call, tool, arguments, resolver(tool, ctx, params))
         if call.session.protocol_version < FIRST_STRUCTURED_VERSION and isinstance(result, dict):
-            result.pop("structuredContent", None)
+            return as_before_structure(result)
         return result
 
     async def run_tool(self, call: Call, tool: Tool, arguments: Mapping[str, Any], resolve: Resolve | None) -> Any:
@@ -240,11 +247,3 @@ class McpServer(HostedServer):
 
 def resolver(capability: Capability, ctx: Context, params: Any) -> Resolve:
     return lambda kwargs: capability.function.resolve(kwargs, ctx, params)
-
-
-def visible[C: Capability](capabilities: Iterable[C], principal: Principal) -> list[C]:
-    return [capability for capability in capabilities if capability.is_open_to(principal)]
-
-
-def names(capabilities: Iterable[Capability]) -> frozenset[str]:
-    return frozenset(capability.name for capability in capabilities)

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path
-from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from sessions_app.models import Session, SessionToken, TokenFamily, User
@@ -54,8 +53,7 @@ class UserAdmin(AboutPeople, DjangoUserAdmin):  # type: ignore[type-arg]  # gene
 
     @admin.display(description="link to choose a password")
     def waiting_link(self, user: User) -> str:
-        is_waiting = user.reset_link_until is not None and user.reset_link_until > timezone.now()
-        return "waits to be shown, once" if is_waiting else "—"
+        return "waits to be shown, once" if user.has_waiting_link else "—"
 
     def owner_id(self, obj: Any) -> int:
         user_id: int = obj.pk

@@ -116,8 +116,11 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
     def close(self, reason: str) -> int:
         """Say that these have ended, where nobody need be told: what they belonged to is gone already."""
-        session_cache.clear(list(self.values_list("public_id", flat=True)))
-        return self.filter(ended_at=None).update(ended_at=timezone.now(), end_reason=reason)
+        closing = self.filter(ended_at=None)
+        with transaction.atomic():
+            kept = list(closing.values_list("public_id", flat=True))
+            transaction.on_commit(partial(session_cache.clear, kept))
+            return closing.update(ended_at=timezone.now(), end_reason=reason)
 
     def end(self, reason: str) -> int:
         """End the live ones and tell the processes that hold their streams and calls."""

@@ -62,9 +62,9 @@ class User(AbstractUser):
 
     @transaction.atomic
     def _save_password(self, kwargs: dict[str, Any]) -> None:
-        self.tokens_valid_after = timezone.now()
+        self.tokens_valid_after, self.reset_link_until = timezone.now(), None
         if kwargs.get("update_fields") is not None:
-            kwargs["update_fields"] = {*kwargs["update_fields"], "tokens_valid_after"}
+            kwargs["update_fields"] = {*kwargs["update_fields"], "tokens_valid_after", "reset_link_until"}
         super().save(**kwargs)
         self.end_sign_ins("the password was changed")
 
@@ -80,14 +80,17 @@ class User(AbstractUser):
         API keys stay, as with any change of a password.
         """
         self.password, self._is_password_taken = unusable, True
-        self.reset_link_until = None
-        self.save(update_fields=["password", "reset_link_until"])
+        self.save(update_fields=["password"])
         self.mcp_sessions.all().end(reason)
 
     def leave_link_to_operators(self) -> None:
         """Let one of them show a link to choose a new password, once."""
         self.reset_link_until = timezone.now() + LINK_WAITS
         self.save(update_fields=["reset_link_until"])
+
+    @property
+    def has_waiting_link(self) -> bool:
+        return self.reset_link_until is not None and self.reset_link_until > timezone.now()
 
     def take_link(self) -> bool:
         """Whether there is one to be shown. Of many who ask at once, one hears yes."""

@@ -1,12 +1,13 @@
 """What a session keeps for a while: how long, how much, and that it goes with the session."""
 
 import asyncio
+import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.cache.backends.locmem import LocMemCache
 from django_redis.exceptions import ConnectionInterrupted
 
 from sessions_app import session_cache
@@ -17,10 +18,9 @@ from sessions_app.session_cache import MOST_BYTES, MOST_ENTRIES, SessionCache
 
 
 @pytest.fixture
-def kept(db_for_threads: None) -> Iterator[SessionCache]:
+def kept(db_for_threads: None) -> SessionCache:
     """What makes a value runs where tools do, with a database."""
-    yield SessionCache("one")
-    cache.clear()
+    return SessionCache("one")
 
 
 def test_what_was_put_is_there_with_its_age(kept: SessionCache) -> None:
@@ -110,9 +110,41 @@ async def test_a_failure_is_not_kept_and_the_next_tries_again(kept: SessionCache
 async def test_a_maker_who_died_does_not_keep_others_waiting_for_ever(
     kept: SessionCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert session_cache.LONGEST_MAKING <= 10
     monkeypatch.setattr(session_cache, "LONGEST_MAKING", 0.2)
-    assert kept._begin_making("fact")
+    cache.add("session-making:one:fact", "somebody else", 60)
     assert (await kept.get_or_make("fact", lambda: 1))[0].value == 1
+    assert cache.get("session-making:one:fact") == "somebody else"  # which is his to take away
+
+
+async def test_who_is_given_up_leaves_nothing_begun(kept: SessionCache) -> None:
+    may_end, began = threading.Event(), threading.Event()
+
+    def make() -> int:
+        began.set()
+        may_end.wait(5)
+        return 1
+
+    making = asyncio.ensure_future(kept.get_or_make("fact", make))
+    await asyncio.to_thread(began.wait, 5)
+    making.cancel()
+    may_end.set()
+    entry, is_new = await asyncio.wait_for(kept.get_or_make("fact", lambda: 2), 2)
+    assert (entry.value, is_new) == (1, False)  # what he had begun was made to its end
+
+
+async def test_a_cache_that_hangs_costs_once(kept: SessionCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def hangs(*args: Any) -> Any:
+        asked.append(args)
+        raise ConnectionInterrupted(None)
+
+    for name in ("get", "set", "add", "delete", "delete_many"):
+        monkeypatch.setattr(LocMemCache, name, hangs)
+    for _ in range(5):
+        assert (await kept.get_or_make("fact", lambda: 1))[0].value == 1
+    assert len(asked) == 1
 
 
 async def test_without_the_cache_nothing_is_kept_and_all_goes_on(
@@ -122,7 +154,7 @@ async def test_without_the_cache_nothing_is_kept_and_all_goes_on(
         raise ConnectionInterrupted(None)
 
     for name in ("get", "set", "add", "delete", "delete_many"):
-        monkeypatch.setattr(cache, name, away)
+        monkeypatch.setattr(LocMemCache, name, away)
     assert (await kept.get_or_make("fact", lambda: 1))[0].value == 1
     assert kept.get("fact") is None
     session_cache.clear(["one"])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core import mail
+from django.core.mail.backends.smtp import EmailBackend
 from django.db import connection
 from django.test import Client as Browser
 
@@ -225,7 +226,7 @@ async def test_of_answers_that_are_sent_at_once_one_counts(admin: User, alice: U
     asked = (await client.call(NAME, arguments)).result
     said = await asyncio.gather(*(answered(client, NAME, arguments, asked) for _ in range(5)))
     done = [answer for answer in said if answer.result.get("isError") is False]
-    assert len(done) == 1
+    assert len(done) == len(mail.outbox) == 1
 
 
 async def test_an_answer_to_one_question_is_none_to_another(
@@ -294,6 +295,42 @@ async def test_without_an_address_an_operator_hands_the_link_over(mute: Wire, al
     assert user.reset_link_until is not None
     assert not user.has_usable_password()
     assert mail.outbox == []
+
+
+@pytest.mark.parametrize("address", ["not an address", "a@b\nBcc: c@d"])
+async def test_an_address_that_is_none_changes_nothing(
+    mute: Wire, alice: User, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the SMTP backend that refuses it, so here that prepares the mail."""
+
+    def send(message: mail.EmailMessage) -> None:
+        EmailBackend.prep_address(object(), message.to[0])  # type: ignore[arg-type]
+
+    monkeypatch.setattr("django.core.mail.EmailMessage.send", send)
+    await User.objects.filter(pk=alice.pk).aupdate(email=address)
+    result = await administer(mute, "reset-password", target=str(alice.pk), confirm=True)
+    assert text_of(result) == "! The mail could not be sent, so nothing was changed."
+    assert (await User.objects.aget(pk=alice.pk)).password == alice.password
+
+
+async def test_a_server_that_sends_no_mail_leaves_the_link_to_an_operator(
+    mute: Wire, alice: User, settings: Any
+) -> None:
+    settings.MAIL_IS_SENT = False
+    result = await administer(mute, "reset-password", target=str(alice.pk), confirm=True)
+    assert "The server sends no mail. An operator finds a link to hand over" in text_of(result)
+    assert (await User.objects.aget(pk=alice.pk)).has_waiting_link
+    assert mail.outbox == []
+
+
+async def test_what_is_typed_into_the_wrong_field_is_not_logged(
+    mute: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    for operation in ("system-stats", "list-users", "reset-password"):
+        await administer(mute, operation, target=CANARY)
+    await administer(mute, "system-stats", target=CANARY * 100)
+    assert CANARY not in caplog.text
 
 
 async def test_api_keys_stay_and_that_is_said(mute: Wire, alice: User) -> None:

@@ -2,18 +2,21 @@
 
 import asyncio
 import json
+import threading
 from collections import Counter
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from sessions_app.models import Session, User
-from sessions_app.pool import identity_pool
+from sessions_app.pool import background_pool, identity_pool
 from sessions_app.session_cache import SessionCache
 from tests.clients import Client
 from tests.conftest import wire_for
 from tests.wire import Wire, until
 from tools_app.models import ToolCall
+from tools_app.recorder import recorder
 
 from .conftest import running_of
 
@@ -77,13 +80,42 @@ async def test_another_session_s_calls_are_not_its_own(wire: Wire, alice: User, 
         slow = other.open(other.request("tools/call", {"name": "wait", "arguments": {"seconds": 5}}))
         await until(running_of(alice))
         found = await analytics(wire)
-        assert (found["activeOperations"], found["callsPerTool"]) == (
-            [],
-            [] if other is other_key else found["callsPerTool"],
-        )
+        assert found["activeOperations"] == []
         assert "echo" not in {row["tool"] for row in found["callsPerTool"]}
         slow.leave()
         await slow.wait()
+
+
+async def test_names_that_a_client_makes_up_do_not_make_it_grow(wire: Wire, recorded: Any) -> None:
+    for number in range(130):
+        await wire.call(f"made-up-{number:03}")
+    await wire.call("echo", {"text": "x"})
+    await wire.call("echo", {"text": "y"})
+    found = await analytics(wire)
+    rows = found["callsPerTool"]
+    assert (len(rows), rows[0]["tool"], rows[-1]["tool"]) == (101, "echo", "(others)")
+    assert sum(row["calls"] for row in rows) == found["toolCallCount"] == 132
+
+
+async def test_who_asks_loses_nobody_s_record(wire: Wire, recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the database is away just then; and though he leaves."""
+    await wire.call("echo", {"text": "x"})
+    with monkeypatch.context() as patch:
+        patch.setattr("tools_app.recorder.insert", away)
+        await wire.call(NAME)
+    busy = threading.Event()
+    background_pool.submit(lambda: busy.wait(5))
+    left = wire.open(wire.request("tools/call", {"name": NAME, "arguments": {}}))
+    await asyncio.sleep(0.05)
+    left.leave()
+    await left.wait()
+    busy.set()
+    await until(lambda: not background_pool._jobs and not recorder._waiting)
+    assert await ToolCall.objects.filter(name="echo").acount() == 1
+
+
+def away(*args: Any) -> None:
+    raise OperationalError("away")
 
 
 async def test_arguments_are_nowhere_in_it(client: Client) -> None:

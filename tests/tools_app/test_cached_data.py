@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.core.cache import cache
 
-from sessions_app.models import User
+from sessions_app.models import ApiKey, User
 from sessions_app.permissions import ADMINISTRATORS
 from sessions_app.pool import identity_pool
 from tests.clients import Client
@@ -132,6 +132,19 @@ async def test_who_lost_the_right_does_not_get_them_from_the_cache(admin: User, 
 
     await identity_pool.run(withdraw)
     assert (await fetch(wire, "metrics"))["data"]["server"] is None
+
+
+async def test_a_key_that_was_narrowed_does_not_get_from_the_cache_what_it_saw_before(
+    wire: Wire, alice: User, recorded: Any
+) -> None:
+    other = await wire_for(alice)
+    await other.call("order", {"number": 1})
+    assert "order" in json.dumps((await fetch(wire, "logs"))["data"])
+    key = await ApiKey.objects.filter(user=alice).order_by("pk").afirst()
+    assert key is not None
+    key.scopes = [f"tools_app.call_{NAME}"]
+    await key.asave()
+    assert "order" not in json.dumps((await fetch(wire, "logs"))["data"])
 
 
 async def test_an_unknown_type_is_refused(wire: Wire) -> None:

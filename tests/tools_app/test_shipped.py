@@ -146,6 +146,9 @@ async def test_preferences_are_read_together_and_one_by_one(client: Client, alic
     assert encoded == {"key": "time zone/home", "value": "UTC"}
     missing = await client.ask("resources/read", {"uri": "concierge://me/preferences/secret"})
     assert missing.error["message"] == "Unknown resource: concierge://me/preferences/secret"
+    for odd in ("%00", "a%00b", "%ED%A0%80", "%F0%9F"):
+        answer = await client.ask("resources/read", {"uri": f"concierge://me/preferences/{odd}"})
+        assert answer.error["code"] in (-32602, -32002), odd
 
 
 async def complete(client: Client, ref: dict[str, str], argument: str, value: str = "") -> list[str]:
@@ -209,6 +212,12 @@ async def test_an_incident_review_shows_what_went_wrong_and_to_whom(
     assert row["error_id"] in crashed
     ref = {"type": "ref/prompt", "name": "incident-review"}
     assert await complete(operator, ref, "outcome", "t") == ["timeout"]
-    for wrong in ({"outcome": "fine"}, {"hours": "0"}, {"hours": "x"}, {"hours": "9999999"}):
+    for wrong in (
+        {"outcome": "fine"},
+        {"hours": "0"},
+        {"hours": "x"},
+        {"hours": "9999999"},
+        {"hours": "0000019999999999"},
+    ):
         answer = await operator.ask("prompts/get", {"name": "incident-review", "arguments": wrong})
         assert " is " in answer.error["message"], wrong

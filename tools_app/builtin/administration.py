@@ -8,10 +8,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
+from django.db import transaction
 from django.urls import reverse
 from mcp.server.elicitation import ElicitationResult
 from mcp.server.mcpserver import Context
@@ -99,9 +101,9 @@ def aimed_at(principal: Principal, operation: str, target: str | None) -> User:
     if not target:
         raise ToolError(NEEDS_TARGET[operation])
     user = people.found(target)
+    people.check_reach(principal, people.acting(principal), user)
     if operation == "delete-user":
         people.check_deletable(principal, user)
-    people.check_reach(principal, User.objects.get(pk=principal.user_id), user)
     return user
 
 
@@ -129,8 +131,9 @@ async def prepared(
     principal = call_of(ctx.request_context).principal
     user = await tool_pool.run(lambda: aimed_at(principal, operation, target))
     agreed = consent.given(outcome)
+    await tool_pool.run(agreed.claim)
     refuse(await state.admit(Ticket(principal.owner, [Bucket(LIMITS[operation], principal.owner)])))
-    if operation != "reset-password" or not user.email:
+    if operation != "reset-password" or not (user.email and settings.MAIL_IS_SENT):
         return Prepared(agreed)
     link = PasswordLink(user)
     try:
@@ -151,7 +154,10 @@ def admin_operations(
     ],
     target: Annotated[
         str | None,
-        Field(description="A user's id, as list-users shows it; for list-users: where the next page begins."),
+        Field(
+            max_length=100,
+            description="A user's id, as list-users shows it; for list-users: where the next page begins.",
+        ),
     ] = None,
     confirm: Annotated[
         bool,
@@ -167,7 +173,8 @@ def admin_operations(
     List the accounts, take a password away (a link to choose a new one goes to the account's address; passwords
     are never an argument or a result), delete an account, or see how the server does.
     """
-    log.info("Admin operation requested", userId=principal.account, operation=operation, target=target)
+    found = target if operation in NEEDS_TARGET else None  # anything else might be anything
+    log.info("Admin operation requested", userId=principal.account, operation=operation, target=found)
     if ready.seen is not None:
         return ready.seen
     if operation == "reset-password":
@@ -216,10 +223,12 @@ def reset_password(
             user.take_password(make_password(None), reason)
             user.leave_link_to_operators()
             page = f"{settings.CONFIG.origin}{reverse('admin:sessions_app_user_change', args=[user.pk])}"
-            way = f"The account has no address. An operator finds a link to hand over, shown once, at {page}"
+            why = "The server sends no mail." if user.email else "The account has no address."
+            way = f"{why} An operator finds a link to hand over, shown once, at {page}"
     except LinkRefused as refused:
         raise ToolError(str(refused)) from None
-    log("Password reset completed", adminUserId=principal.account, targetUserId=target)
+    about = {"adminUserId": principal.account, "targetUserId": target}
+    transaction.on_commit(partial(log, "Password reset completed", **about))
     keys = user.api_keys.valid().count()
     kept = f" {keys} API keys stay valid; revoke them in the admin." if keys else ""
     return AdminResult(
@@ -234,5 +243,6 @@ def delete_user(principal: Principal, target: str, agreed: Consent, log: Callabl
     agreed.use()
     user.end_everything(f"the account was deleted by {principal.username}")
     user.delete()
-    log("User deleted", adminUserId=principal.account, deletedUserId=target)
+    about = {"adminUserId": principal.account, "deletedUserId": target}
+    transaction.on_commit(partial(log, "User deleted", **about))
     return AdminResult(operation="delete-user", message=f"User {target} has been deleted")

@@ -123,7 +123,7 @@ def measures(session: Session) -> dict[str, Any]:
         "last_tool_call": now.last_call_at,
         "error_count": now.errors,
         "cache_entries": len(session.cache),
-        "calls_per_tool": [tool_calls(row) for row in lately.per("name").order_by("-calls", "name")],
+        "calls_per_tool": [tool_calls(row) for row in lately.busiest()],
         "calls_per_hour": [
             HourCalls(hour=row["hour"], calls=row["calls"], errors=row["errors"])
             for row in lately.per("hour").order_by("-hour")

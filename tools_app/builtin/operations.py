@@ -15,6 +15,8 @@ from sessions_app.call import Call
 from sessions_app.holding import holdings
 from sessions_app.models import User
 from sessions_app.permissions import ADMINISTRATORS, MEMBERS
+from sessions_app.plain_text import visible
+from sessions_app.principal import Principal
 from sessions_app.state import state
 from tools_app.builtin.data import report
 from tools_app.capabilities import Operation
@@ -60,7 +62,7 @@ async def chosen(ctx: Context[Any, Any], operation: str) -> Callable[[], dict[st
     found = registry.operations.get(operation)
     if found is None or not found.is_open_to(call.principal):
         there_are = ", ".join(open_to(call)) or "none for you"
-        raise ToolError(f"Unknown operation: {operation}. There are: {there_are}.")
+        raise ToolError(f"Unknown operation: {visible(operation)}. There are: {there_are}.")
     work = bound(found, call)
     if not found.read_only:
         return work
@@ -94,6 +96,7 @@ def rate_limited_operation(
     operation: Annotated[
         str,
         Field(
+            max_length=100,
             description="Which. export-my-data: a copy of all that this server holds about you; usage-report: your"
             " calls of a week; verify-integrity (administrators): whether counters and numbers are right.",
             examples=["export-my-data", "usage-report"],
@@ -117,10 +120,17 @@ def rate_limited_operation(
     return OperationResult(operation=operation, remaining_requests=left, result=result, resources=resources)
 
 
+def whole_account(principal: Principal) -> User:
+    """Raises: ToolError for a guest, and for a narrowed credential: all of its user's is none of its own."""
+    if principal.is_narrowed:
+        raise ToolError("This is about all of your account, and your credential is narrowed to a part of it.")
+    return User.objects.get(pk=principal.user_id)
+
+
 @rationed("export-my-data", groups=(MEMBERS, ADMINISTRATORS), title="Export my data", read_only=True)
 def export_my_data(*, principal: CurrentPrincipal, progress: CurrentProgress) -> dict[str, Any]:
     """All that the server holds about the caller, as a resource to be read"""
-    user, counted = User.objects.get(pk=principal.user_id), {}
+    user, counted = whole_account(principal), {}
     for done, held in enumerate(holdings.values()):
         progress(done, len(holdings), held.name)
         counted[held.name] = held.count(user)

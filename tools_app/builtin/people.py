@@ -12,6 +12,7 @@ from sessions_app.principal import Principal
 from tools_app.exceptions import ToolError
 
 PAGE = 50
+GONE = "Your account may not do this any more."
 LONGEST_ID = 18
 """Digits, so that any database takes it."""
 
@@ -40,6 +41,14 @@ def found(target: str) -> User:
     if user is None:
         raise ToolError(f"User {visible(target)} not found. list-users lists the ids.")
     return user
+
+
+def acting(principal: Principal) -> User:
+    """The caller. Raises: ToolError if he was deleted meanwhile."""
+    actor = User.objects.filter(pk=principal.user_id).first()
+    if actor is None:
+        raise ToolError(GONE)
+    return actor
 
 
 def check_reach(principal: Principal, actor: User, user: User) -> None:
@@ -77,7 +86,7 @@ def locked(principal: Principal, target: str, permission: str) -> User:
     rows = {user.pk: user for user in User.objects.select_for_update().filter(wanted).order_by("pk")}
     actor, user = rows.get(principal.user_id), rows.get(int(target))
     if actor is None or permission not in actor.permission_names():
-        raise ToolError("Your account may not do this any more.")
+        raise ToolError(GONE)
     if user is None:
         raise ToolError(f"User {target} not found. list-users lists the ids.")
     check_reach(principal, actor, user)

@@ -65,7 +65,7 @@ def incident_review(
     """Review the calls of everybody that went wrong lately"""
     if outcome not in OUTCOMES:
         raise ToolError(f"outcome is one of: {', '.join(OUTCOMES)}")
-    if not (hours.isascii() and hours.isdigit() and 0 < int(hours[:6]) <= 24 * 90):
+    if not (hours.isascii() and hours.isdigit() and len(hours) <= 4 and 0 < int(hours) <= 24 * 90):
         raise ToolError("hours is a number from 1 to 2160")
     calls = (
         ToolCall.objects.since(timedelta(hours=int(hours))).with_outcome(outcome).order_by("-started_at", "-id")

@@ -5,14 +5,14 @@ from typing import Any
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
 from sessions_app.holding import PAGE, holdings
-from sessions_app.models import Preference, User
+from sessions_app.models import Preference
 from tools_app.context import CurrentPrincipal, CurrentSession
 from tools_app.registry import completion, registry, resource
 from tools_app.signals import PREFERENCES
 from tools_app.usage import left_of
 
 from .data import report
-from .operations import EXPORT
+from .operations import EXPORT, whole_account
 from .profile import UserProfile, profile_of
 
 JSON = "application/json"
@@ -90,7 +90,7 @@ def preference_keys(value: str, *, principal: CurrentPrincipal) -> list[str]:
 @resource(EXPORT, name="export", title="All that is held of me", permission=OF_EXPORT, mime_type=JSON, icon="data")
 def export(*, principal: CurrentPrincipal) -> dict[str, Any]:
     """The kinds of rows that the server holds about the caller, how many, and where to read them"""
-    user = User.objects.get(pk=principal.user_id)
+    user = whole_account(principal)
     return {
         name: {"rows": held.count(user), "first": f"{EXPORT}/{name}/0", "fields": held.fields}
         for name, held in holdings.items()
@@ -110,7 +110,7 @@ def export_page(kind: str, after: str, *, principal: CurrentPrincipal) -> dict[s
     held = holdings.get(kind)
     if held is None or not after.isascii() or not after.isdigit() or len(after) > 18:
         raise ResourceNotFoundError
-    rows = held.page(User.objects.get(pk=principal.user_id), int(after))
+    rows = held.page(whole_account(principal), int(after))
     has_more = len(rows) == PAGE
     return {"kind": kind, "rows": rows, "next": f"{EXPORT}/{kind}/{rows[-1]['pk']}" if has_more else None}
 

@@ -50,7 +50,19 @@ class Confirmation(models.Model):
         until = {"expires_at": timezone.now() + LIFETIME}
         return cls.objects.get_or_create(caller=caller, about=about, defaults=until)[0]
 
+    def claim(self) -> bool:
+        """Before what takes place outside of a transaction. Of many who have the answer, one gets True.
+
+        From then on the question has another code, so the answer is to none that anybody is asked.
+        """
+        code = new_code()
+        is_mine = self._mine().update(code=code) == 1
+        self.code = code
+        return is_mine
+
     def use(self) -> bool:
-        """False if it was used, or its time is over."""
-        mine = type(self).objects.filter(pk=self.pk, code=self.code, expires_at__gt=timezone.now())
-        return mine.delete()[0] == 1
+        """In the transaction of what was confirmed. False if it was used, or its time is over."""
+        return self._mine().delete()[0] == 1
+
+    def _mine(self) -> ConfirmationQuerySet:
+        return type(self).objects.filter(pk=self.pk, code=self.code, expires_at__gt=timezone.now())

@@ -15,6 +15,8 @@ from sessions_app.plain_text import visible
 from sessions_app.principal import Principal
 
 NEWEST_FIRST = ("-started_at", "-id")
+MOST_NAMES, OTHERS = 100, "(others)"
+"""Names that are told apart where calls are counted by name; and what the rest is called."""
 PAGE = 1000
 """Rows that are read at once, when many are."""
 
@@ -84,6 +86,25 @@ class ToolCallQuerySet(models.QuerySet["ToolCall"]):
                 total_ms=Coalesce(Sum("duration_ms"), 0.0),
             )
         )
+
+    def totals(self) -> dict[str, Any]:
+        return self.aggregate(
+            calls=Count("pk"),
+            errors=Count("pk", filter=Q(outcome__in=ToolCall.FAILURES)),
+            total_ms=Coalesce(Sum("duration_ms"), 0.0),
+        )
+
+    def busiest(self) -> list[dict[str, Any]]:
+        """As `per("name")`: those with the most calls, and then all others together as OTHERS.
+
+        Whoever calls what there is not makes names up, so there may be millions.
+        """
+        rows = list(self.per("name").order_by("-calls", "name")[:MOST_NAMES])
+        if len(rows) == MOST_NAMES:
+            totals = self.totals()
+            rest = {key: totals[key] - sum(row[key] for row in rows) for key in totals}
+            rows += [{"name": OTHERS, **rest}] if rest["calls"] > 0 else []
+        return rows
 
     def past_its_time(self) -> Self:
         """What `CONCIERGE_RECORD_DAYS` no longer covers."""
