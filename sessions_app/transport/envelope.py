@@ -133,6 +133,8 @@ read_usual = lru_cache(maxsize=1024)(read_description)
 
 def fitting(text: str, length: int) -> str:
     """What a client says of itself, cut to its column and free of what would act in a terminal or page."""
+    if len(text) <= length and text.isprintable():
+        return text  # as nearly all are, at a tenth of the cost
     return "".join(islice((char for char in text if char.isprintable()), length))
 
 

@@ -45,7 +45,7 @@ class Exchange:
         progress_token: ProgressToken | None = None,
         log_level: str = "",
     ) -> None:
-        if log_level in LOG_LEVELS:
+        if log_level and log_level in LOG_LEVELS:
             self.log_level = log_level
         self.request_id = request_id
         self.message_metadata: ServerMessageMetadata | None = None

@@ -33,8 +33,9 @@ class Rules(NamedTuple):
 
     def noted(self, operation: Operation, principal: Principal) -> Operation:
         assert isinstance(self.message, Message)  # noqa: S101 (nothing else runs)
-        session = operation.session or unnamed_session(principal.credential, client_name(self.message))
-        return operation._replace(session=session, digest=self.server.digest(principal, self.message))
+        identifier, name, session, started_at, _ = operation
+        session = session or unnamed_session(principal.credential, client_name(self.message))
+        return Operation(identifier, name, session, started_at, self.server.digest(principal, self.message))
 
     async def refresh(self, epoch: Epoch) -> bool:
         return await self.server.refresh(epoch)
