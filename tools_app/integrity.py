@@ -10,6 +10,7 @@ from datetime import timedelta
 from itertools import islice
 
 from django.apps import apps
+from django.conf import settings
 from django.db import connection
 from django.db.models import AutoField, Count, F, Max, Q
 from django.utils import timezone
@@ -51,7 +52,7 @@ def findings_of(check: Check) -> list[str]:
 def counted_calls() -> Iterator[str]:
     """Of those that were opened lately. A worker that was killed leaves some behind by the calls of its last
     quarter second that wrote: their rows were committed with what they did, and were not counted yet."""
-    since = timezone.now() - LATELY
+    since = timezone.now() - min(LATELY, timedelta(days=settings.CONFIG.record_days))
     calls_since = ToolCall.objects.since(since).exclude(session_id=None).order_by()
     recorded = dict(calls_since.values_list("session_id").annotate(calls=Count("pk")))
     quiet = Session.objects.filter(opened_at__gte=since, last_activity_at__lt=timezone.now() - SETTLED)

@@ -3,11 +3,14 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.db import connection
 from django.db.models import ForeignKey, OneToOneField
+from django.utils import timezone
 
 from sessions_app import holding
 from sessions_app.models import ApiKey, Preference, Session, User
@@ -218,6 +221,32 @@ async def test_who_leaves_ends_it(admin: User, recorded: Any, monkeypatch: pytes
     assert done == ["slow"]
     await recorded()
     assert [row.outcome async for row in ToolCall.objects.all()] == ["cancelled"]
+
+
+async def test_a_record_that_is_kept_for_a_day_is_counted_for_a_day(
+    alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or else each session of the day before would seem to have lost its calls."""
+
+    def two_days_ago() -> list[str]:
+        before = timezone.now() - timedelta(days=2)
+        Session.objects.create(
+            user=alice, credential="api-key:1", label="x", transport="http", protocol_version="2025-11-25",
+            calls=3, opened_at=before, last_activity_at=before,
+        )  # fmt: skip
+        return integrity.findings_of(integrity.counted_calls)
+
+    assert len(await identity_pool.run(two_days_ago)) == 1
+    monkeypatch.setattr(settings.CONFIG, "record_days", 1)
+    assert await identity_pool.run(two_days_ago) == []
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite numbers rows by what is there")
+def test_a_number_that_would_be_given_twice_is_found(alice: User) -> None:
+    assert integrity.findings_of(integrity.sequences) == []
+    User.objects.create(pk=10**9, username="restored")
+    [found] = integrity.findings_of(integrity.sequences)
+    assert found.startswith("sessions_user has a row 1000000000, and the database would number the next ")
 
 
 # --- Of apps ---
