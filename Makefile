@@ -19,7 +19,7 @@ DJADE := find . -path ./.venv -prune -o -path '*/templates/*.html' -exec .venv/b
 RUN := @exec .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test conformance failure bench lint types format lock clean
+.PHONY: help serve test conformance failure bench pictures lint types format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -39,12 +39,17 @@ failure: $(DEV) ## kill workers under load and the like, with PostgreSQL and Red
 bench: $(DEV) ## run the benchmarks (ARGS)
 	$(RUN) -m tests.bench $(ARGS)
 
-lint: $(DEV) ## check style, layers, templates and spelling
+pictures: $(DEV) ## take the pictures in the docs anew, in Chromium (ARGS="FOLDER --all")
+	$(RUN) -m tests.pictures $(ARGS)
+
+lint: $(DEV) ## check style, layers, templates, spelling and deploy/
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/python .venv/bin/lint-imports --no-logo
 	$(DJADE) --check {} +
 	.venv/bin/typos
+	.venv/bin/hadolint deploy/Containerfile
+	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 
 types: $(DEV) ## check the types
 	.venv/bin/python -m mypy
@@ -57,6 +62,7 @@ format: $(DEV) ## fix what can be fixed
 lock: $(BASE) ## write the locks anew from requirements/*.in (ARGS=--upgrade)
 	@test -x .venv/bin/uv || $(PIP) uv
 	$(COMPILE) $(ARGS) requirements/base.in -o requirements/base.txt
+	$(COMPILE) $(ARGS) requirements/otel.in -o requirements/otel.txt
 	$(COMPILE) $(ARGS) requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) $(ARGS) requirements/conformance.in -o requirements/conformance.txt
 	$(COMPILE) $(ARGS) requirements/sdk-1.in -o requirements/sdk-1.txt

@@ -14,6 +14,10 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as problem:
+        if sys.argv[1:2] == ["doctor"]:
+            from project.doctor.unreadable import report_unreadable
+
+            sys.exit(report_unreadable(problem, sys.argv[2:]))
         sys.exit(f"Configuration: {problem}")
 
 

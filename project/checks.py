@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 
+from . import tracing
 from .config import SHORTEST_SECRET_KEY
 
 OURS = "concierge"
@@ -53,6 +54,8 @@ def workers_share_a_database(**kwargs: Any) -> list[CheckMessage]:
 @register(OURS, Tags.security)
 def secret_keys_are_secret(**kwargs: Any) -> list[CheckMessage]:
     names = {"SECRET_KEY": [settings.SECRET_KEY], "SECRET_KEY_FALLBACKS": settings.SECRET_KEY_FALLBACKS}
+    if (token := settings.CONFIG.metrics_token) is not None:
+        names["CONCIERGE_METRICS_TOKEN"] = [token.get_secret_value()]
     return [
         Error(
             f"{name} can be guessed: it is a placeholder, has fewer than {SHORTEST_SECRET_KEY} characters, or"
@@ -64,6 +67,24 @@ def secret_keys_are_secret(**kwargs: Any) -> list[CheckMessage]:
         for name, keys in names.items()
         if any(can_be_guessed(key) for key in keys)
     ]
+
+
+@register(OURS)
+def traces_can_be_exported(**kwargs: Any) -> list[CheckMessage]:
+    if not tracing.is_wanted():
+        return []
+    problems: list[CheckMessage] = []
+    if not tracing.is_installed():
+        problems.append(
+            Error(
+                f"{tracing.ENDPOINTS[0]} is set, but the packages that export traces are not installed.",
+                hint=".venv/bin/pip install --require-hashes -r requirements/otel.txt; or unset it.",
+                id="concierge.E004",
+            )
+        )
+    if problem := tracing.problem():
+        problems.append(Error(problem, hint="docs/tracing.md says what is understood.", id="concierge.E005"))
+    return problems
 
 
 def can_be_guessed(key: str) -> bool:

@@ -34,7 +34,9 @@ class Config(BaseSettings):
         [], alias="CONCIERGE_TRUSTED_PROXIES"
     )
     record_days: int = Field(90, alias="CONCIERGE_RECORD_DAYS", ge=1, le=36500)
+    metrics_token: SecretStr | None = Field(None, alias="CONCIERGE_METRICS_TOKEN")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", alias="CONCIERGE_LOG_LEVEL")
+    log_format: Literal["text", "json"] = Field("text", alias="CONCIERGE_LOG_FORMAT")
 
     database_url: str | None = Field(None, alias="DATABASE_URL")
     redis_url: str | None = Field(None, alias="REDIS_URL")
@@ -44,6 +46,15 @@ class Config(BaseSettings):
     guests: bool = Field(True, alias="CONCIERGE_GUESTS")
     call_rate: str = Field("6000/m", alias="CONCIERGE_CALL_RATE")
     key_rate: str = Field("3000/m", alias="CONCIERGE_KEY_RATE")
+
+    post_rate: str = Field("240/m", alias="CONCIERGE_POST_RATE")
+    message_bytes: int = Field(16 * 1024, alias="CONCIERGE_MESSAGE_BYTES", ge=1, le=128 * 1024)
+    state_bytes: int = Field(256 * 1024, alias="CONCIERGE_STATE_BYTES", ge=1, le=4 * 1024 * 1024)
+    room_keys: int = Field(256, alias="CONCIERGE_ROOM_KEYS", ge=1, le=10_000)
+    room_members: int = Field(200, alias="CONCIERGE_ROOM_MEMBERS", ge=1, le=10_000)
+    rooms_of_one: int = Field(200, alias="CONCIERGE_ROOMS_OF_ONE", ge=1, le=10_000)
+    room_idle_days: int = Field(90, alias="CONCIERGE_ROOM_IDLE_DAYS", ge=1, le=36500)
+    room_history_days: int = Field(90, alias="CONCIERGE_ROOM_HISTORY_DAYS", ge=0, le=36500)
 
     secret_key: SecretStr | None = Field(None, alias="SECRET_KEY")
     secret_key_fallbacks: Annotated[list[SecretStr], NoDecode] = Field([], alias="SECRET_KEY_FALLBACKS")
@@ -66,7 +77,7 @@ class Config(BaseSettings):
     def split_commas(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("call_rate", "key_rate")
+    @field_validator("call_rate", "key_rate", "post_rate")
     @classmethod
     def a_rate(cls, value: str) -> str:
         parse_rate(value)
@@ -138,7 +149,7 @@ class Config(BaseSettings):
             raise ValueError("must be an address, such as concierge@example.com")
         return value
 
-    @field_validator("secret_key", "secret_key_fallbacks")
+    @field_validator("secret_key", "secret_key_fallbacks", "metrics_token")
     @classmethod
     def long_enough(cls, value: SecretStr | list[SecretStr] | None) -> SecretStr | list[SecretStr] | None:
         keys = value if isinstance(value, list) else [value] if value else []
@@ -147,6 +158,13 @@ class Config(BaseSettings):
                 f"needs at least {SHORTEST_SECRET_KEY} characters; make one with"
                 ' python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
             )
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def fit_for_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and re.fullmatch(r"[!-~]+", value.get_secret_value()) is None:
+            raise ValueError("must be ASCII without spaces, as it is sent in a header")
         return value
 
     @property
@@ -187,7 +205,8 @@ def read_config() -> Config:
         return Config()  # type: ignore[call-arg]  # every field comes from the environment
     except ValidationError as error:
         problems = [
-            f"{'.'.join(str(part) for part in problem['loc']) or 'environment'}: {problem['msg']}"
+            f"{'.'.join(str(part) for part in problem['loc']) or 'environment'}: "
+            + problem["msg"].removeprefix("Value error, ")  # pydantic's own
             for problem in error.errors(include_input=False)
         ]
         raise ImproperlyConfigured("the environment is not usable\n  " + "\n  ".join(problems)) from None

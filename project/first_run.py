@@ -9,9 +9,9 @@ from typing import TextIO
 from django.conf import settings
 from django.db import transaction
 
+from sessions_app.connect import instructions
 from sessions_app.models import ApiKey, User
 
-from .connect import instructions
 from .secrets import write_private
 
 OPERATOR = "operator"
@@ -48,6 +48,7 @@ def letter(operator: User, password: str, key: str) -> str:
 First run. These secrets are shown once; Concierge keeps only digests of them.
 
   Admin      {origin}/admin/
+  Rooms      {origin}/rooms/
   User       {operator.username}
   Password   {password}
   API key    {key}   (valid for 90 days)
@@ -60,7 +61,7 @@ Or list the tools with the MCP Inspector:
 
   {instructions("inspector", origin, key)}
 
-Other clients: {os.path.relpath(sys.executable)} manage.py connect --help
+Other clients: {origin}/me/, or {os.path.relpath(sys.executable)} manage.py connect --help
 """
 
 

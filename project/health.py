@@ -12,6 +12,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from sessions_app.outage import log
+
 logger = logging.getLogger(__name__)
 
 draining = Event()
@@ -28,30 +30,45 @@ def livez(request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when all that a call needs is there, else 503; and which part is not, or that it is about to stop."""
+    """200 when all that a call needs is there, else 503; and which part is not, or that it is about to stop.
+
+    Without Redis calls go on; were all servers not ready then, nobody would be served for want of it.
+    """
     if draining.is_set():
-        return JsonResponse({"status": "not ready", "draining": True}, status=503)
+        return unlogged(JsonResponse({"status": "not ready", "draining": True}, status=503))
     checks = {"database": database, "migrations": migrations}
     if settings.CONFIG.redis_url:
         checks["redis"] = redis
     found = {name: works(name, check) for name, check in checks.items()}
-    is_ready = all(found.values())
     parts = {name: "ok" if is_ok else "failed" for name, is_ok in found.items()}
-    return JsonResponse({"status": "ready" if is_ready else "not ready", **parts}, status=200 if is_ready else 503)
+    is_ready = found["database"] and found["migrations"]
+    status = "not ready" if not is_ready else "ready" if all(found.values()) else "degraded"
+    return unlogged(JsonResponse({"status": status, **parts}, status=200 if is_ready else 503))
+
+
+def unlogged(answer: JsonResponse) -> JsonResponse:
+    """Django would log each 503, however often it is asked."""
+    answer._has_been_logged = True  # type: ignore[attr-defined]
+    return answer
 
 
 def works(name: str, check: Callable[[], bool]) -> bool:
     try:
         return check()
-    except Exception:  # whatever a backend raises when it is away
-        logger.exception("Not ready: %s", name)
+    except Exception as error:  # noqa: BLE001 (whatever a backend raises when it is away)
+        log.tell(logger, f"{'Degraded' if name == 'redis' else 'Not ready'}: {name}", error)
         return False
 
 
 def database() -> bool:
+    """Whether it answers, and takes changes. A standby does not."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-        return bool(cursor.fetchone() == (1,))
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT current_setting('transaction_read_only') = 'off'")
+        else:
+            cursor.execute("SELECT 1 = 1")
+        [takes_changes] = cursor.fetchone()
+        return bool(takes_changes)
 
 
 def migrations() -> bool:

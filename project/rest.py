@@ -21,7 +21,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Concierge",
-    "DESCRIPTION": "What you may do about your own account: sign in, keys, sessions, preferences, usage.",
+    "DESCRIPTION": "What you may do about your own account, and in rooms.",
     "VERSION": None,
     "TAGS": [
         {
@@ -32,6 +32,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "keys", "description": "API keys, for machines."},
         {"name": "sessions", "description": "Live sessions of MCP."},
         {"name": "preferences", "description": "Any JSON value under a key. Not for narrowed credentials."},
+        {"name": "rooms", "description": "Where people and agents meet: messages in one order, and shared state."},
+        {"name": "room-invitations", "description": "Rooms that wait for you."},
         {"name": "usage", "description": "What you called lately, and what is left of your limits."},
     ],
     "SCHEMA_PATH_PREFIX": "/api/",

@@ -2,10 +2,11 @@
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from types import FrameType
 
@@ -13,6 +14,7 @@ import uvicorn
 from django.conf import settings
 
 from .config import Config
+from .connection import GuardedConnection, allow_many_files
 from .health import draining
 from .sockets import CLOSE, GuardedSocket
 
@@ -62,11 +64,19 @@ class Server(uvicorn.Server):
         is_told = await super().on_tick(counter)
         if counter % 10 == 0:
             self._beat()
+        self.look_at_connections(counter)
         if not is_told:
             return False
         self.take_leave()
         notice = settings.CONFIG.stop_notice if self._gives_notice else 0
         return self.force_exit or time.monotonic() >= self._told_at + notice
+
+    def look_at_connections(self, counter: int) -> None:
+        """A tenth of them each time: thousands at once would keep calls waiting."""
+        now = asyncio.get_running_loop().time()
+        for connection in tuple(self.server_state.connections)[counter % 10 :: 10]:
+            if isinstance(connection, GuardedConnection):  # sockets look after themselves
+                connection.look(now)
 
     def take_leave(self) -> None:
         """Send everybody elsewhere: who subscribed, and with each answer the client that gets it.
@@ -87,6 +97,7 @@ class Server(uvicorn.Server):
         await self.close_listeners(sockets or [])
         if not self.force_exit:
             await asyncio.sleep(LAST_REQUESTS)
+            await self.read_what_arrived()
         remaining = self._told_at + settings.STOP_GRACE - time.monotonic()
         self.config.timeout_graceful_shutdown = max(0.0, remaining)  # type: ignore[assignment]  # fractions do too
         await super().shutdown(sockets)
@@ -99,6 +110,18 @@ class Server(uvicorn.Server):
         waiting = [connection for queue in queues for connection in waiting_in(queue)]
         for connection in waiting:
             await asyncio.get_running_loop().connect_accepted_socket(self.new_protocol, connection)
+
+    async def read_what_arrived(self) -> None:
+        """Idle connections are closed next, and a request that waits in the kernel then would be lost."""
+        deadline = time.monotonic() + LAST_REQUESTS
+        while has_unread(self.idle_connections()) and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0)  # the event loop reads it; its answer then says that the connection closes
+
+    def idle_connections(self) -> Iterator[asyncio.Transport]:
+        for connection in self.server_state.connections:
+            cycle = getattr(connection, "cycle", ...)  # a WebSocket has none
+            if cycle is None or (cycle is not ... and cycle.response_complete):
+                yield connection.transport
 
     def new_protocol(self) -> asyncio.Protocol:
         protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
@@ -115,6 +138,14 @@ def waiting_in(queue: socket.socket) -> Iterator[socket.socket]:
             yield queue.accept()[0]
 
 
+def has_unread(connections: Iterable[asyncio.Transport]) -> bool:
+    poll = select.poll()
+    for connection in connections:
+        if not connection.is_closing():
+            poll.register(connection.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
 def end_within(seconds: float) -> None:
     """Whatever a thread or the event loop is stuck in later: SIGALRM is the kernel's to carry out.
 
@@ -127,6 +158,7 @@ def end_within(seconds: float) -> None:
 
 def serve(listener: socket.socket, beat: Callable[[], None] = lambda: None) -> None:
     """Serve on `listener` until told to stop."""
+    allow_many_files()
     try:
         with suppress(KeyboardInterrupt):  # Ctrl-C is an ordinary end; uvicorn raises it again when it is done
             Server(uvicorn_config(settings.CONFIG), beat).run(sockets=[listener])
@@ -138,7 +170,7 @@ def uvicorn_config(config: Config) -> uvicorn.Config:
     return uvicorn.Config(
         "project.asgi:application",
         loop="uvloop",
-        http="httptools",
+        http=GuardedConnection,
         lifespan="on",
         # One line a request would be the slowest part of it; the record has every call.
         access_log=False,

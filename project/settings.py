@@ -3,10 +3,11 @@
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import dj_database_url
 from django.utils.csp import CSP
 
 from .config import BASE_DIR, LOOPBACK_HOSTS, read_config
+from .control_room.look import UNFOLD as UNFOLD
+from .database import database
 from .logs import logging_at
 from .rest import REST_FRAMEWORK as REST_FRAMEWORK
 from .rest import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
@@ -32,7 +33,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "project.control_room.apps.ControlRoomConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -45,6 +47,7 @@ MIDDLEWARE = [
     "servestatic.middleware.ServeStaticMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "project.pages.zone.viewers_zone",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -63,7 +66,6 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
-                "django.template.context_processors.csp",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
@@ -73,42 +75,19 @@ TEMPLATES = [
 
 # --- Where things are kept ------------------------------------------------------------------------
 
-# Threads that run Django code for MCP calls. Reading who calls must not queue behind slow tools.
-TOOL_THREADS = 8
+# Threads that run Django code for MCP calls, six for tools of one caller. Who calls must not queue behind them.
+TOOL_THREADS, TOOL_THREADS_OF_ONE = 8, 6
 IDENTITY_THREADS = 2
+# Requests to pages and the REST API that are worked on at once, a thread each; others wait.
+WEB_THREADS = 8
 # Seconds from a SIGTERM to the end of calls in flight; CONCIERGE_STOP_NOTICE is a part of them.
 STOP_GRACE = 20
+# Seconds for a request's headers to arrive, and as many again for its body. uvicorn itself would wait for ever.
+SLOWEST_REQUEST = 15
 # Seconds without a sign of life, one a second, after which a worker counts as stuck and is killed.
 WORKER_SILENCE = 60
 
-
-def database() -> dict[str, Any]:
-    url = CONFIG.database_url or f"sqlite:///{CONFIG.data_dir / 'concierge.sqlite3'}"
-    settings: dict[str, Any] = dict(dj_database_url.parse(url))
-    if settings["ENGINE"].endswith("sqlite3"):
-        # Stock settings lose a third of concurrent writes to "database is locked"; write-ahead
-        # logging with IMMEDIATE transactions loses none.
-        # The thread of a web request ends with it, so its connection does too. The pools keep theirs.
-        return settings | {
-            "CONN_MAX_AGE": 0,
-            "OPTIONS": {
-                "transaction_mode": "IMMEDIATE",
-                "timeout": 20,
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-            },
-        }
-    # A job borrows a connection from the pool and gives it back; persistent ones would pile up.
-    # The database gives up before we do: a thread that waits for a lock cannot be stopped from outside.
-    limits = {"statement_timeout": "30s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "60s"}
-    given = settings.get("OPTIONS", {})
-    options = given | {
-        "pool": {"min_size": 1, "max_size": TOOL_THREADS + IDENTITY_THREADS + 6, "timeout": 5},
-        "options": " ".join([*(f"-c {name}={value}" for name, value in limits.items()), given.get("options", "")]),
-    }
-    return settings | {"CONN_MAX_AGE": 0, "OPTIONS": options}
-
-
-DATABASES = {"default": database()}
+DATABASES = {"default": database(CONFIG, connections=TOOL_THREADS + IDENTITY_THREADS + 6)}
 
 # How often a user, and an API key without a rate of its own, may call.
 CALL_RATE, KEY_RATE = CONFIG.call_rate, CONFIG.key_rate
@@ -170,8 +149,9 @@ AUTH_PASSWORD_VALIDATORS = [
 JWT_ISSUERS = [issuer.model_dump() for issuer in CONFIG.jwt_issuers]
 # Seconds that a link to choose a new password is good for.
 PASSWORD_RESET_TIMEOUT = 30 * 60
-LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"
+# Everybody's; the admin has its own, for staff.
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "me"
 
 # --- What a browser is told -----------------------------------------------------------------------
 
@@ -180,10 +160,10 @@ OWN_NAME = urlsplit(CONFIG.origin).hostname or ""
 ALLOWED_HOSTS = [*LOOPBACK_HOSTS[:2], "[::1]", f"[{OWN_NAME}]" if ":" in OWN_NAME else OWN_NAME]
 CSRF_TRUSTED_ORIGINS = [CONFIG.public_url] if CONFIG.public_url else []
 
-SECURE_CSP = {
+SECURE_CSP: dict[str, list[str]] = {
     "default-src": [CSP.NONE],
-    "script-src": [CSP.SELF, CSP.NONCE],
-    "style-src": [CSP.SELF, CSP.NONCE],
+    "script-src": [CSP.SELF],
+    "style-src": [CSP.SELF],
     "img-src": [CSP.SELF, "data:"],
     "font-src": [CSP.SELF],
     "connect-src": [CSP.SELF],
@@ -240,4 +220,4 @@ MAILERS = mail()
 MAIL_IS_SENT = CONFIG.email_url is not None
 DEFAULT_FROM_EMAIL = CONFIG.email_from or f"concierge@{OWN_NAME}"
 
-LOGGING = logging_at(CONFIG.log_level)
+LOGGING = logging_at(CONFIG.log_level, CONFIG.log_format)

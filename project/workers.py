@@ -19,6 +19,7 @@ from multiprocessing.connection import wait
 
 from django.conf import settings
 
+from .metrics import files
 from .server import LAST_STEPS, SAME_STOP, serve
 
 logger = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ def is_on_a_terminal() -> bool:
 
 def work(listener: socket.socket, lifeline: socket.socket) -> None:
     """The worker's side, in a process of its own."""
+    files.reserve()
     os.setpgid(0, 0)  # a terminal's Ctrl-C is for the parent, which passes it on
     threading.Thread(target=follow, args=(lifeline,), daemon=True).start()
 
@@ -175,6 +177,7 @@ class Workers:
         for worker in [worker for worker in self._workers if not worker.process.is_alive()]:
             self._workers.remove(worker)
             worker.lifeline.close()
+            files.bury(worker.process.pid)
             self._has_served |= worker.is_ready
             if not worker.is_leaving and not self._is_stopping:
                 status = worker.process.exitcode

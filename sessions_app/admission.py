@@ -12,6 +12,7 @@ from .exceptions import Crowded, RateLimited
 from .limits import Bucket
 from .principal import Principal
 from .state import Admission, Epoch, Operation, Ticket, state
+from .tracing import tracing
 
 ORIGIN = secrets.token_hex(6)
 numbers = count()
@@ -41,21 +42,22 @@ async def admit(presented: Presented, rules: Rules, operation: Operation | None)
 
     Raises: Unauthenticated, RateLimited, Crowded. Who is let in has to be let go by `state.finish`.
     """
-    met = await callers.meet(presented)
-    if operation is not None:
-        operation = rules.noted(operation, met)
-    ticket = Ticket(met.owner, rules.buckets(met), operation, limits.MOST_AT_ONCE)
-    try:
-        admission = await state.admit(ticket)
-        are_others = await rules.refresh(admission.epoch)
-        principal = await callers.know(presented, admission.epoch)
-        if are_others or principal is not met:
-            admission = await count_again(ticket, admission, rules.buckets(principal))
-        refuse(admission)
-    except BaseException:
-        state.finish(ticket)
-        raise
-    return Admitted(principal, admission.epoch, ticket)
+    with tracing.span("admit"):
+        met = await callers.meet(presented)
+        if operation is not None:
+            operation = rules.noted(operation, met)
+        ticket = Ticket(met.owner, rules.buckets(met), operation, limits.MOST_AT_ONCE)
+        try:
+            admission = await state.admit(ticket)
+            are_others = await rules.refresh(admission.epoch)
+            principal = await callers.know(presented, admission.epoch)
+            if are_others or principal is not met:
+                admission = await count_again(ticket, admission, rules.buckets(principal))
+            refuse(admission)
+        except BaseException:
+            state.finish(ticket)
+            raise
+        return Admitted(principal, admission.epoch, ticket)
 
 
 async def count_again(ticket: Ticket, admission: Admission, buckets: Sequence[Bucket]) -> Admission:

@@ -6,7 +6,8 @@ from functools import partial
 from django.db import transaction
 
 from .state import state
-from .transport.bus import AuthorityChanged, bus
+from .transport.bus import bus
+from .transport.events import AuthorityChanged
 
 MOST_NAMED = 100
 """Users whose epochs are changed one by one; for more, everybody's is."""

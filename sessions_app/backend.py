@@ -22,6 +22,10 @@ hashing = BoundedSemaphore(2)
 class SignInBackend(ModelBackend):
     """Django's own, which hashes once whatever comes: behind limits on what fails."""
 
+    def user_can_authenticate(self, user: Any) -> bool:
+        """Also asked of whoever signed in before, with each request."""
+        return super().user_can_authenticate(user) and not user.is_service
+
     @sensitive_variables("password")
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any

@@ -27,12 +27,13 @@ class Call:
     ip: str | None
     """Where this very request came from."""
 
-    def check(self, now: Principal | None) -> None:
-        """End it unless its caller may do all that he might when it began; `now` is who he is by now.
+    def check(self, now: Principal | None, told: str = "") -> None:
+        """End it unless its caller may do all that he might when it began; `now` is who he is by now, and `told`
+        what he is to know if he is nobody.
 
         What a call was let in for may be decided only later, when a person answered: authority is not remembered.
         """
-        if now is None:
-            self.exchange.cut(Unauthenticated("no longer valid"))
+        if now is None or not now.may_come_from(self.ip):
+            self.exchange.cut(Unauthenticated("no longer valid", told=told))
         elif not self.principal.permissions <= now.permissions:
             self.exchange.cut(Refused("What you may do has changed meanwhile. Call again.", status=403))

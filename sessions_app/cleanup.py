@@ -13,6 +13,7 @@ from .chores import chore
 from .models import (
     FamiliarNetwork,
     RefreshToken,
+    RefusalHour,
     RevokedToken,
     ServerRequest,
     Session,
@@ -20,6 +21,7 @@ from .models import (
     Subscription,
     TokenFamily,
     WebSocketTicket,
+    Worker,
 )
 from .models.session_queryset import SessionQuerySet
 
@@ -89,3 +91,13 @@ def old_networks() -> QuerySet[FamiliarNetwork]:
 @chore("expired sign-ins to the admin")
 def old_sign_ins() -> QuerySet[SignIn]:
     return SignIn.objects.filter(expire_date__lte=timezone.now())
+
+
+@chore("old counts of refusals")
+def old_refusals() -> QuerySet[RefusalHour]:
+    return RefusalHour.objects.past_its_time()
+
+
+@chore("workers that are gone")
+def gone_workers() -> QuerySet[Worker]:
+    return Worker.objects.gone()

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, Self
 
+from .request_ids import of_nobody
+
 TICK = 0.05
 """Seconds: how late a limit may be noticed."""
 
@@ -30,9 +32,9 @@ class Watch(threading.local):
 
     def add(self, watched: Watched) -> None:
         self._watched.add(watched)
-        if self._loop is None or self._loop.is_closed():
+        if self._loop is None or not self._loop.is_running():
             self._loop = asyncio.get_running_loop()
-            self._loop.call_later(TICK, self._tick)
+            self._loop.call_later(TICK, self._tick, context=of_nobody())
 
     def remove(self, watched: Watched) -> None:
         self._watched.discard(watched)

@@ -43,19 +43,32 @@ class Unparsable(Refused):
 
 
 class Unauthenticated(Refused):
-    """No credential, or a bad one. All bad ones look alike; the reason is for the log."""
+    """No credential, or a bad one. All bad ones look alike; the reason is for the log.
+
+    `told`: what an operator wants the holder of a revoked one to know, once its whole secret was shown.
+    """
 
     status = 401
 
-    def __init__(self, reason: str, *, is_bad: bool = True) -> None:
+    def __init__(self, reason: str, *, is_bad: bool = True, told: str = "") -> None:
         challenge = b'Bearer realm="concierge"' + (b', error="invalid_token"' if is_bad else b"")
-        super().__init__(
-            "The credential is not valid."
-            if is_bad
-            else "A credential is required: Authorization: Bearer <API key>.",
-            headers=[(b"www-authenticate", challenge)],
-        )
-        self.reason = reason
+        said = "The credential is not valid."
+        if not is_bad:
+            said = "A credential is required: Authorization: Bearer <API key>."
+        elif told:
+            said = f"The credential was revoked: {told}"
+            challenge += b', error_description="%s"' % quotable(said)
+        super().__init__(said, headers=[(b"www-authenticate", challenge)])
+        self.reason, self.told, self.is_bad = reason, told, is_bad
+
+
+def quotable(text: str) -> bytes:
+    """What `error_description` may hold (RFC 6750, section 3): printable ASCII without quotes and backslashes."""
+    return text.encode("ascii", "replace").replace(b'"', b"'").replace(b"\\", b"/")
+
+
+class WrongSite(Refused):
+    """To a name that is not ours, or from a page of another site."""
 
 
 class SignInFailed(Refused):
@@ -107,14 +120,18 @@ class Crowded(Refused):
 
 
 class SessionNotFound(Refused):
-    """Unknown, over, or somebody else's: the same answer, byte for byte. The client may open a new one."""
+    """Unknown, over, or somebody else's: the same answer, byte for byte. The client may open a new one.
+
+    `told`: what an operator who ended it wants its own client to know.
+    """
 
     status = 404
     code = -32001
     """As the TypeScript SDK answers; the specification leaves it open."""
 
-    def __init__(self) -> None:
-        super().__init__("Session not found")
+    def __init__(self, told: str = "") -> None:
+        super().__init__(f"This session was ended: {told}" if told else "Session not found")
+        self.told = told
 
 
 class PreferenceRefused(ValueError):
@@ -123,6 +140,10 @@ class PreferenceRefused(ValueError):
 
 class LinkRefused(Exception):
     """Nothing was changed. The message says why."""
+
+
+class RotationRefused(ValueError):
+    """The key is as it was. The message is for its user."""
 
 
 class TooManySessions(Refused):
@@ -134,6 +155,19 @@ class TooManySessions(Refused):
 
     def __init__(self, most: int) -> None:
         super().__init__(f"The server has {most} live sessions, and opens no more until some are over.")
+
+
+class Unavailable(Refused):
+    """The database is away. What was lost on the way to its commit may have been carried out."""
+
+    status = 503
+    code = INTERNAL_ERROR
+    headers = ((b"retry-after", b"1"),)
+
+    def __init__(self, *, is_unconfirmed: bool = False) -> None:
+        doubt = " Whether this was carried out is not known: look before you repeat it." if is_unconfirmed else ""
+        super().__init__(f"The database is not available.{doubt}")
+        self.is_unconfirmed = is_unconfirmed
 
 
 class TooManySubscriptions(ValueError):

@@ -17,7 +17,16 @@ from .models import (
     WebSocketTicket,
 )
 
-KNOWN = ("created_at", "expires_at", "last_used_at", "revoked_at", "revoked_reason", "scopes", "rate")
+KNOWN = (
+    "created_at",
+    "expires_at",
+    "last_used_at",
+    "revoked_at",
+    "revoked_reason",
+    "revoked_message",
+    "scopes",
+    "rate",
+)
 
 
 @holding(
@@ -43,7 +52,7 @@ def preferences(user: User) -> QuerySet[Preference]:
     return user.preferences.all()
 
 
-@holding("api-keys", "name", "public_id", *KNOWN)
+@holding("api-keys", "name", "public_id", "addresses", "previous_until", *KNOWN)
 def api_keys(user: User) -> QuerySet[ApiKey]:
     return user.api_keys.all()
 
@@ -66,7 +75,7 @@ def outside_identities(user: User) -> QuerySet[OutsideIdentity]:
 @holding(
     "sessions", "credential", "label", "client_name", "client_version", "transport", "protocol_version", "ip",
     "user_agent", "client_info", "capabilities",
-    "opened_at", "last_activity_at", "ended_at", "end_reason", "calls", "errors", "total_ms",
+    "opened_at", "last_activity_at", "ended_at", "end_reason", "end_message", "calls", "errors", "total_ms",
 )  # fmt: skip
 def sessions(user: User) -> QuerySet[Session]:
     return user.mcp_sessions.all()

@@ -1,4 +1,4 @@
-"""Where the link in the mail leads: to Django's own pages, which tell no other site where one came from."""
+"""Where the link in the mail leads: Django's steps on pages of ours. No other site is told where one came from."""
 
 from typing import Any
 
@@ -7,11 +7,12 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import path
 
-NAME = {"site_header": "Concierge", "site_title": "Concierge"}
-
 
 class ChoosePassword(PasswordResetConfirmView):
-    extra_context = NAME
+    template_name = "sessions_app/choose_password.html"
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"label_suffix": ""}
 
     def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = super().dispatch(*args, **kwargs)
@@ -19,14 +20,13 @@ class ChoosePassword(PasswordResetConfirmView):
 
 
 class PasswordChosen(PasswordResetCompleteView):
-    extra_context = NAME
+    template_name = "sessions_app/password_chosen.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return private(super().dispatch(request, *args, **kwargs))
 
 
 def private(response: HttpResponseBase) -> HttpResponseBase:
-    response["Referrer-Policy"] = "no-referrer"
     response["Cache-Control"] = "no-store"
     response["X-Robots-Tag"] = "noindex"
     return response

@@ -6,12 +6,15 @@ row belongs to the operators, in the admin.
 """
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Model, Q, QuerySet
+
+if TYPE_CHECKING:
+    from .models import User
 
 GUESTS = "Guests"
 MEMBERS = "Members"
@@ -40,6 +43,16 @@ def make_words(**signal: Any) -> None:
 def words_of(permissions: Collection[str]) -> list[str]:
     """`read`, `admin`: those of the seed's permissions that are among these."""
     return [permission.partition(".")[2] for permission in WORDS if permission in permissions]
+
+
+def granted_to(user: "User") -> QuerySet[Permission]:
+    """Their rows: his own and his groups', whether or not he is active; in no order.
+
+    Not by joins to both, of which PostgreSQL would begin with everybody's groups.
+    """
+    own = user.user_permissions.order_by().values("pk")
+    of_groups = Permission.objects.filter(group__user=user).order_by().values("pk")
+    return Permission.objects.filter(Q(pk__in=own) | Q(pk__in=of_groups)).order_by()
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from mcp.server.mcpserver.exceptions import ToolError
 
+from .addresses import is_in
 from .limits import Bucket
 
 
@@ -31,6 +32,8 @@ class Principal:
     """
     is_narrowed: bool = False
     """By scopes, whatever they leave: what is the user's own affair is none of such a credential's."""
+    addresses: tuple[str, ...] = ()
+    """The networks that it may come from. None named: from anywhere."""
 
     @property
     def proof(self) -> str:
@@ -48,6 +51,9 @@ class Principal:
     def owner(self) -> str:
         """Whose calls count together: all of a user's, whatever they come with; all of a guest's address."""
         return self.credential if self.account is None else f"user:{self.account}"
+
+    def may_come_from(self, address: str | None) -> bool:
+        return not self.addresses or is_in(address, self.addresses)
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions

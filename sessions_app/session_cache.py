@@ -18,6 +18,7 @@ from django.core.cache import cache
 from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import RedisError
 
+from .outage import Log
 from .pool import tool_pool
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self._away_until = 0.0
+        self._log = Log()
 
     def ask[T](self, work: Callable[[], T], *, otherwise: T) -> T:
         if time.monotonic() < self._away_until:
@@ -51,7 +53,7 @@ class Shelf:
             return work()
         except Unavailable as error:
             self._away_until = time.monotonic() + LOOK_AGAIN_AFTER
-            logger.warning("Sessions keep nothing: the cache fails: %s", error)
+            self._log.seldom(logger, "Sessions keep nothing: the cache fails", error)
             return otherwise
 
     def forget(self) -> None:
@@ -128,6 +130,9 @@ class SessionCache:
         ):
             return None
         try:
+            kept = self.get(key)  # whoever was at it may have made it since we looked
+            if kept is not None and kept.since >= since:
+                return kept, False
             value = make()
             self.put(key, value, lifetime)
         finally:

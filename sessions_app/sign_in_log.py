@@ -10,8 +10,8 @@ from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db import transaction
 from django.http import HttpRequest
 
-from .exceptions import Unauthenticated
 from .principal import Principal
+from .refusals import Reason, of_limit, refusals
 
 if TYPE_CHECKING:
     from .models import Session, User
@@ -36,11 +36,6 @@ def note_opening(session: "Session", principal: Principal) -> None:
     transaction.on_commit(lambda: logger.info(text, *known))
 
 
-def note_refused(refusal: Unauthenticated, address: str | None, names: Iterable[str]) -> None:
-    """A caller was not. Why is for the log alone."""
-    logger.warning("Refused a caller from %s: %s (headers: %s)", address, refusal.reason, header_names(names))
-
-
 def connect() -> None:
     user_logged_in.connect(note_success)
     user_login_failed.connect(note_failure)
@@ -52,16 +47,22 @@ def note_success(request: HttpRequest | None, user: "User", **signal: Any) -> No
 
 def note_failure(credentials: dict[str, Any], request: HttpRequest | None = None, **signal: Any) -> None:
     """People type their password where their name belongs: a name is only written if it is somebody's."""
+    refusals.count(Reason.SIGN_IN)
     username = str(credentials.get("username", ""))[:150]
     known = get_user_model().objects.filter(username=username.replace("\x00", "")).exists()
     sent = header_names(request.headers) if request is not None else ""
     who = f"user {username}" if known else "nobody that is known"
-    logger.warning("Sign-in of %s failed from %s (headers: %s)", who, address_of(request), sent)
+    address = address_of(request)
+    fields = {"reason": str(Reason.SIGN_IN), "ip": address}
+    logger.warning("Sign-in of %s failed from %s (headers: %s)", who, address, sent, extra={"fields": fields})
 
 
 def note_too_many(network: str, limit: str) -> None:
     """Not whose account it is: what was typed may be a password."""
-    logger.warning("A sign-in from %s was refused unlooked at: too many failed (%s)", network, limit)
+    refusals.count(of_limit(limit))
+    fields = {"reason": of_limit(limit), "ip": network}
+    text = "A sign-in from %s was refused unlooked at: too many failed (%s)"
+    logger.warning(text, network, limit, extra={"fields": fields})
 
 
 def address_of(request: HttpRequest | None) -> str:

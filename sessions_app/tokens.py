@@ -46,8 +46,9 @@ class Token:
         return f"<Token {self.prefix}_{self.public_id}_…>"
 
 
-def mint(prefix: str) -> Token:
-    public_id = new_public_id()
+def mint(prefix: str, public_id: str = "") -> Token:
+    """A new secret; of what is known by `public_id` already, if it is."""
+    public_id = public_id or new_public_id()
     body = f"{prefix}_{public_id}_{base62(secrets.randbits(256), SECRET_LENGTH)}"
     return Token(prefix, public_id, body + checksum(body))
 

@@ -1,20 +1,11 @@
 """What is below `/api/` of this app. Whoever includes it puts his own paths before `nothing_here`."""
 
-from django.urls import path, re_path, register_converter
-from django.urls.converters import PathConverter
+from django.urls import path, re_path
 
-from .api import keys, preferences, schema, session_tokens, sessions, token, view, websocket_tickets
+from . import converters  # noqa: F401 (registers `anything`)
+from .api import key_rotation, keys, preferences, schema, session_tokens, sessions, token, view, websocket_tickets
 
 app_name = "api"
-
-
-class Anything(PathConverter):
-    """A preference's key may have slashes and line breaks."""
-
-    regex = r"[\s\S]+"
-
-
-register_converter(Anything, "anything")
 
 urlpatterns = [
     path("token/", token.TokenView.as_view()),
@@ -24,6 +15,7 @@ urlpatterns = [
     path("session-tokens/<int:id>/", session_tokens.SessionTokenView.as_view()),
     path("keys/", keys.ApiKeysView.as_view()),
     path("keys/<int:id>/", keys.ApiKeyView.as_view()),
+    path("keys/<int:id>/rotate/", key_rotation.RotatedKeyView.as_view()),
     path("sessions/", sessions.SessionsView.as_view()),
     path("sessions/<int:id>/", sessions.SessionView.as_view()),
     path("websocket-tickets/", websocket_tickets.WebSocketTicketsView.as_view()),

@@ -1,5 +1,6 @@
 """alice owns things, bob is her teammate, charlie is an outsider: a user in no group."""
 
+import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import wait
@@ -15,27 +16,37 @@ from django.core.cache import cache as django_cache
 from django.db import connection, connections, transaction
 from django.test.utils import setup_databases, teardown_databases
 
+from collab_app.rosters import rosters
 from project.server import LARGEST_MESSAGE
 from project.sockets import GuardedSocket
 from sessions_app.callers import callers
-from sessions_app.models import ApiKey, User
+from sessions_app.models import ApiKey, User, session_room
 from sessions_app.permissions import ADMINISTRATORS, EVERYONE, MEMBERS
 from sessions_app.pool import POOLS, background_pool, identity_pool
+from sessions_app.refusals import refusals
 from sessions_app.session_cache import shelf
 from sessions_app.state import state
 from sessions_app.state.memory import MemoryState
 from sessions_app.transport import presence
 from sessions_app.transport.asking import waiting
+from sessions_app.transport.bus import bus
 from sessions_app.transport.ends import ends
 from sessions_app.transport.sockets import sockets
 from tests.clients import CLIENTS, Client
 from tests.services import FIND, is_required
 from tests.socket import SocketWire
 from tests.wire import Wire
+from tools_app.models import ToolPolicy
 from tools_app.policies import policies
 from tools_app.recorder import recorder
 
 Grants = dict[str, list[int]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A shell's background jobs ignore SIGINT, and whatever they start: also what tests mean to end by it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:
@@ -80,7 +91,11 @@ def nobody_remembered() -> Iterator[None]:
     callers.pardon()
     presence.forget()
     policies.forget()
+    refusals.forget()
     shelf.forget()
+    session_room.of_everybody.forget()
+    session_room.of_guests.forget()
+    rosters.forget()
     django_cache.clear()
     assert isinstance(state, MemoryState)
     state.clear()
@@ -102,13 +117,14 @@ def db_for_threads(grants_that_ship: Grants, django_db_blocker: Any) -> Iterator
     pytest-django's `transactional_db` would empty and refill every table, a tenth of a second a test.
     """
     with django_db_blocker.unblock():
+        ToolPolicy.objects.all().delete()  # those of migrate, which say nothing: tests make what they want said
         yield
         wait(background_pool._jobs, timeout=5)  # such as the end of a socket's session
         with transaction.atomic():
             clean_up(grants_that_ship)
 
 
-OWN_APPS = ("sessions_app", "tools_app", "bakery", "admin")
+OWN_APPS = ("collab_app", "sessions_app", "tools_app", "bakery", "admin")
 
 
 @cache
@@ -134,6 +150,14 @@ def read_grants() -> Grants:
     for name, permission in rows.values_list("group__name", "permission_id"):
         grants[name].append(permission)
     return grants
+
+
+@pytest.fixture
+async def attached() -> AsyncIterator[None]:
+    """The bus as in a server: what pool threads publish is heard at once."""
+    bus.attach()
+    yield
+    await bus.detach()
 
 
 @pytest.fixture
@@ -200,6 +224,15 @@ class Served(uvicorn.Server):
 
     def install_signal_handlers(self) -> None:
         """Signals are pytest's."""
+
+    async def startup(self, *args: Any, **kwargs: Any) -> None:
+        """What threads publish is heard at once, as after the lifespan's start."""
+        bus.attach()
+        await super().startup(*args, **kwargs)
+
+    async def shutdown(self, *args: Any, **kwargs: Any) -> None:
+        await super().shutdown(*args, **kwargs)
+        await bus.detach()
 
 
 @pytest.fixture

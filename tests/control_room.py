@@ -1,5 +1,7 @@
 """The admin as its users meet it: signed in, page by page, form by form."""
 
+import re
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -36,13 +38,15 @@ class ControlRoom:
         return html
 
     def act(self, action: str, *objects: Model, **data: Any) -> Any:
-        """Run an action on the selected rows of a list."""
+        """Run an action on the selected rows of a list, with its question answered."""
         selected = [str(obj.pk) for obj in objects]
-        return self.post(list_of(type(objects[0])), action=action, **{SELECTED: selected}, **data)
+        answered = {"confirmed": "yes", **data}
+        return self.post(list_of(type(objects[0])), action=action, **{SELECTED: selected}, **answered)
 
-    def act_on_page(self, action: str, obj: Model) -> Any:
-        """Run an action on the page of one object."""
-        return self.post(page_of(obj), **{"CHANGE_FORM-action": action, SELECTED: str(obj.pk)})
+    def act_on_page(self, action: str, obj: Model, **data: Any) -> Any:
+        """Run an action on the page of one object, with its question answered."""
+        sent = {"CHANGE_FORM-action": action, SELECTED: str(obj.pk), "confirmed": "yes", **data}
+        return self.post(page_of(obj), **sent)
 
     def save(self, obj: Model, **changes: Any) -> Any:
         """Send the object's form as its page shows it, with `changes`."""
@@ -86,6 +90,36 @@ def make_staff(name: str, *groups: str, may: str) -> User:
     return user
 
 
+FACT = re.compile(r'<label [^>]*>([^<]*)</label>(?:(?!<label).)*?<div class="readonly[^>]*>(.*?)</div>', re.DOTALL)
+TAGS = re.compile(r"<[^>]*>|\s+")
+
+
+def text_of(html: str) -> str:
+    return " ".join(unescape(TAGS.sub(" ", html)).split())
+
+
+def cells(html: str, name: str) -> list[str]:
+    """What a list says in the column `name`, row by row, as markup."""
+    return re.findall(rf'<t[dh] class="field-{name}[ "][^>]*>(.*?)</t[dh]>', html, re.DOTALL)
+
+
+def column(html: str, name: str) -> list[str]:
+    """The same, as text."""
+    return [text_of(cell) for cell in cells(html, name)]
+
+
+def facts(html: str) -> dict[str, str]:
+    """What cannot be changed on a page: what is written beside each name."""
+    rows = re.findall(
+        r"<label [^>]*>([^<]*)</label>(?:(?!<label).)*?<div class=\"readonly[^>]*>(.*?)</div>", html, re.DOTALL
+    )
+    return {text_of(name): text_of(value) for name, value in rows}
+
+
+def is_data(script: dict[str, str | None]) -> bool:
+    return script.get("type") == "application/json"
+
+
 class Page(HTMLParser):
     """What a page would run, and what its forms hold."""
 
@@ -93,7 +127,6 @@ class Page(HTMLParser):
         super().__init__()
         self.inline: list[str] = []
         """Every script, style and event handler that is in the page itself."""
-        self.nonces: set[str] = set()
         self.fields: dict[str, Any] = {}
         self._open: str | None = None
         self._select: str | None = None
@@ -103,9 +136,7 @@ class Page(HTMLParser):
         values = dict(attrs)
         self.inline += [f"{tag} {name}" for name in values if name.startswith("on") or name == "style"]
         self.inline += [f"{tag} {name}" for name, value in attrs if (value or "").startswith("javascript:")]
-        if (nonce := values.get("nonce")) is not None:
-            self.nonces.add(nonce)
-        elif tag == "style" or (tag == "script" and "src" not in values):
+        if tag == "style" or (tag == "script" and "src" not in values and not is_data(values)):
             self.inline.append(tag)
         self._note_field(tag, values)
 
@@ -121,6 +152,8 @@ class Page(HTMLParser):
             kind = values.get("type", "text")
             if kind == "checkbox" and "checked" in values:
                 self.fields.setdefault(name, []).append(values.get("value") or "on")
+            elif name.startswith("initial-"):  # what several boxes were when the page was made
+                self.fields.setdefault(name, []).append(values.get("value") or "")
             elif kind not in ("checkbox", "submit", "button"):
                 self.fields[name] = values.get("value") or ""
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ class Process:
     """Started at once; wait until it is ready before asking it anything."""
 
     stderr = subprocess.STDOUT
+    command: Sequence[str] = (sys.executable, "manage.py", "serve")
 
     def __init__(self, data_dir: Path, *arguments: str, **environment: str) -> None:
         inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
@@ -34,7 +35,7 @@ class Process:
         self._environment = environment
         self.port = environment["PORT"]
         self.popen = subprocess.Popen(
-            [sys.executable, "manage.py", "serve", *arguments],
+            [*self.command, *arguments],
             cwd=BASE_DIR, env=environment, stdout=subprocess.PIPE, stderr=self.stderr, text=True,
         )  # fmt: skip
 
@@ -63,8 +64,8 @@ class Process:
         except NOT_HERE_YET:
             return False
 
-    def wait_until_ready(self) -> None:
-        until(lambda: self.popen.poll() is not None or self.is_ready())
+    def wait_until_ready(self, seconds: float = 30) -> None:
+        until(lambda: self.popen.poll() is not None or self.is_ready(), seconds)
         if self.popen.poll() is not None:
             pytest.fail(f"not ready: {self.popen.communicate()[0]}")
 

@@ -55,6 +55,25 @@ class RedisServer:
     def go_on(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
+    def become_read_only(self) -> None:
+        """A replica of a master that is not there: it still reads."""
+        with redis.Redis.from_url(self.url) as client:
+            client.replicaof("127.0.0.1", "1")
+
+    def become_writable(self) -> None:
+        with redis.Redis.from_url(self.url) as client:
+            client.replicaof("NO", "ONE")
+
+    def fill(self) -> None:
+        """It takes nothing more."""
+        with redis.Redis.from_url(self.url) as client:
+            client.config_set("maxmemory-policy", "noeviction")
+            client.config_set("maxmemory", "1kb")
+
+    def make_room(self) -> None:
+        with redis.Redis.from_url(self.url) as client:
+            client.config_set("maxmemory", "0")
+
     def flush(self) -> None:
         with redis.Redis.from_url(self.url) as client:
             client.flushall()

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
-POSTGRES, REDIS, BROWSER = "postgres", "redis", "browser"
+POSTGRES, REDIS, BROWSER, NGINX = "postgres", "redis", "browser", "nginx"
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 
 
@@ -75,4 +75,10 @@ def browser_path() -> str | None:
     return next((path for path in map(shutil.which, BROWSERS) if path), None)
 
 
-FIND = {POSTGRES: postgres_url, REDIS: redis_url, BROWSER: browser_path}
+@cache
+def nginx_path() -> str | None:
+    """Debian keeps it where only root's PATH goes."""
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
+FIND = {POSTGRES: postgres_url, REDIS: redis_url, BROWSER: browser_path, NGINX: nginx_path}

@@ -53,10 +53,10 @@ class Line:
             raise OSError
         match event["type"]:
             case "websocket.accept":
-                self.answer.status, self.subprotocol = 101, event["subprotocol"]
+                self.subprotocol = event["subprotocol"]
+                self.answer.begin(event)
             case "websocket.http.response.start":
-                self.answer.status = event["status"]
-                self.answer.headers = {name.decode(): value.decode() for name, value in event["headers"]}
+                self.answer.begin(event)
             case "websocket.http.response.body":
                 self.answer.body += event["body"]
             case "websocket.send":

@@ -21,7 +21,14 @@ NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 class Answer:
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
+    """All but the one in which no two answers are alike, which is `request_id`."""
     body: bytes = b""
+    request_id: str = field(default="", compare=False)
+
+    def begin(self, event: Mapping[str, Any]) -> None:
+        self.status = event.get("status", 101)
+        self.headers = {name.decode(): value.decode() for name, value in event["headers"]}
+        self.request_id = self.headers.pop("x-request-id", "")
 
     @property
     def is_stream(self) -> bool:
@@ -82,8 +89,7 @@ class Exchange:
     async def _send(self, message: Mapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.responses += 1
-            self.answer.status = message["status"]
-            self.answer.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            self.answer.begin(message)
         else:
             self.answer.body += message.get("body", b"")
             self.arrived.set()

@@ -1,10 +1,11 @@
 """The nouns that a server offers: tools, resources, prompts, completions."""
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import mcp_types as types
-from django.conf import settings
+from django.db import Error as DatabaseFailure
 from mcp.shared.inbound import x_mcp_header_map
 from mcp.shared.uri_template import UriTemplate
 
@@ -12,18 +13,16 @@ from sessions_app.limits import Limit
 from sessions_app.principal import Principal
 
 from .function import Function
+from .icons import icon_of
 from .models import ToolCall
+from .policies import policies
 
+logger = logging.getLogger(__name__)
+
+MayFollow = Callable[..., Awaitable[bool]]
+"""Takes the principal, and the template's variables by name."""
 LONGEST_NAME = 90
 """Characters; the name is part of a permission's codename, of which Django allows 100."""
-
-
-def icon_of(name: str) -> list[types.Icon]:
-    """The file of that name below static/tools_app/icons/, where clients fetch it. None for an empty name."""
-    if not name:
-        return []
-    src = f"{settings.CONFIG.origin}{settings.STATIC_URL}tools_app/icons/{name}.svg"
-    return [types.Icon(src=src, mime_type="image/svg+xml", sizes=["any"])]
 
 
 class Capability:
@@ -78,6 +77,11 @@ class Capability:
         """Whether it runs in a transaction together with its record."""
         return False
 
+    @property
+    def time_limit(self) -> float:
+        """Seconds that a call may take, by now."""
+        return self.timeout
+
     def is_open_to(self, principal: Principal) -> bool:
         return principal.may(self.permission)
 
@@ -112,14 +116,29 @@ class Tool(Capability):
     def writes(self) -> bool:
         return not self.annotations.read_only_hint
 
+    @property
+    def time_limit(self) -> float:
+        return policies.of(self.name).timeout or self.timeout
+
+    def is_open_to(self, principal: Principal) -> bool:
+        """Not while operators have switched it off: then it is as if it did not exist.
+
+        It is known as of the last look at the database, which every call and every stream takes care of. Other
+        code has to read `ToolPolicy.decisions()`.
+        """
+        return principal.may(self.permission) and self.name not in policies.off
+
 
 class Resource(Capability):
     kind = ToolCall.Kind.RESOURCE
     noun = "resource"
     verb = "read"
 
-    def __init__(self, *args: Any, uri: str, mime_type: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, uri: str, mime_type: str, may_follow: MayFollow | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, structured=False, **kwargs)
+        self.may_follow = may_follow
         self.uri = uri
         self.mime_type = mime_type
         self.is_template = UriTemplate.is_template(uri)
@@ -145,6 +164,25 @@ class Resource(Capability):
         if variables is not None and any("\x00" in str(value) for value in variables.values()):
             return None  # percent-encoded, for strict JSON has none; PostgreSQL would refuse it
         return variables
+
+    async def lets_follow(self, principal: Principal, uri: str, variables: dict[str, Any]) -> bool:
+        """Whether this caller may be told that `uri`, which has these variables, changed.
+
+        Raises: DatabaseFailure, which says nothing yet.
+        """
+        if not self.is_open_to(principal) or not self.is_spelled(uri, variables):
+            return False
+        try:
+            return self.may_follow is None or await self.may_follow(principal, **variables)
+        except DatabaseFailure:
+            raise
+        except Exception:  # what one app got wrong must not end others' streams
+            logger.exception("%s could not say who may follow it", self.name)
+            return False
+
+    def is_spelled(self, uri: str, variables: dict[str, Any]) -> bool:
+        """Whether changes are told under this URI: what may be read as `room://%61` is told as `room://a`."""
+        return not self.is_template or self._template.expand(variables) == uri
 
 
 class Prompt(Capability):
@@ -192,7 +230,7 @@ class Completion:
 
     kind = ToolCall.Kind.COMPLETION
     writes = False
-    timeout = 5.0
+    time_limit = 5.0
 
     def __init__(self, name: str, fn: Callable[..., Any]) -> None:
         self.name = name

@@ -1,10 +1,10 @@
 """A call from within this process: the same way as any call, on no wire. For `manage.py call` and for tests."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 from mcp.shared.exceptions import MCPError
@@ -20,8 +20,9 @@ from mcp_types import (
 from mcp_types.version import LATEST_MODERN_VERSION
 
 from sessions_app.admission import admit
+from sessions_app.callers import Presented
 from sessions_app.credentials import command
-from sessions_app.exceptions import Refused
+from sessions_app.exceptions import Header, Refused
 from sessions_app.models import User
 from sessions_app.models.session_lifetime import HTTP
 from sessions_app.state import state
@@ -58,7 +59,7 @@ class Kept:
     async def tell(self, message: bytes) -> None:
         self._hear(json.loads(message))
 
-    async def reply(self, message: bytes, status: int) -> None:
+    async def reply(self, message: bytes, status: int, headers: Sequence[Header] = ()) -> None:
         self.response = json.loads(message)
 
     async def end(self) -> None:
@@ -108,10 +109,16 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Insider:
-    """Calls tools as `user`. The record and the session call the program `client`."""
+    """Calls tools as whoever is presented. The record and the session call the program `client`."""
 
-    user: User
+    presented: Presented
     client: str
+    ip: str | None = None
+
+    @classmethod
+    def of(cls, user: User, client: str) -> Self:
+        """Who needs no credential: whoever runs a command or a test may be anybody."""
+        return cls(command.presented(user.pk), client)
 
     async def call(self, name: str, arguments: Mapping[str, Any], hear: Hear | None = None) -> Result:
         """Raises: MCPError for what is no result, such as an unknown tool or a limit that is used up."""
@@ -147,10 +154,10 @@ class Insider:
     async def _serve(self, message: Message, carrier: Kept) -> None:
         """As `transport/stateless.py` does it. Raises: Refused."""
         rules = Rules(server(), message)
-        admitted = await admit(command.presented(self.user.pk), rules, operation_of(message, ""))
+        admitted = await admit(self.presented, rules, operation_of(message, ""))
         try:
             client = read_client(message, None)
-            request = Request({}, carrier, {}, admitted, message)
+            request = Request({"client": (self.ip or "", 0)}, carrier, {}, admitted, message)
             call = request.call(await session_of(request, client), exchange_for(carrier, message), client.version)
             await answer(server(), call, message, client.connection, {})
         finally:
@@ -160,3 +167,17 @@ class Insider:
 @cache
 def server() -> McpServer:
     return McpServer(registry)
+
+
+def words_of(notification: dict[str, Any]) -> str:
+    """What was told, for people."""
+    about = notification.get("params") or {}
+    match notification["method"]:
+        case "notifications/progress":
+            total = f"/{about['total']:g}" if "total" in about else ""
+            return f"{about['progress']:g}{total} {about.get('message', '')}".rstrip()
+        case "notifications/message":
+            said = about["data"]
+            return f"{about['level']}: {said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)}"
+        case method:
+            return f"{method} {json.dumps(about, ensure_ascii=False)}"

@@ -1,14 +1,18 @@
 """What a call can fail with. The message of each is for the caller; anything else raised is a crash."""
 
+import re
+
 from mcp.server.mcpserver.exceptions import ToolError as SdkToolError
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
+from pydantic import BaseModel
 
 from sessions_app.call import Call
 
 from .models import ToolCall
 
 Outcome = ToolCall.Outcome
+ERROR_ID = re.compile(r" failed unexpectedly\. Error id: ([0-9a-f]+)\Z")
 
 
 class ToolError(SdkToolError):
@@ -16,9 +20,16 @@ class ToolError(SdkToolError):
 
     outcome = Outcome.ERROR
 
+    def __init__(self, message: str, *, structured: BaseModel | None = None) -> None:
+        """`structured`: the same for programs, by the tool's output schema."""
+        super().__init__(message)
+        self.structured = structured
+
 
 class InvalidArguments(ToolError):
-    """The arguments do not fit the input schema. An error result, so that the model can mend them (SEP-1303)."""
+    """The arguments do not fit the input schema. Of a tool an error result, so that the model can mend them
+    (SEP-1303); of a prompt, a resource and a completion -32602, for which any other failure is the server's own.
+    """
 
     outcome = Outcome.INVALID
 
@@ -35,6 +46,12 @@ class Crashed(ToolError):
     def __init__(self, name: str, error_id: str) -> None:
         super().__init__(f"{name} failed unexpectedly. Error id: {error_id}")
         self.error_id = error_id
+
+    @staticmethod
+    def error_id_in(text: str) -> str:
+        """That of a crash, if `text` tells of one."""
+        found = ERROR_ID.search(text)
+        return found[1] if found is not None else ""
 
 
 RESOURCE_NOT_FOUND = -32002

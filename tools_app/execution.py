@@ -9,8 +9,10 @@ from django.db import transaction
 
 from sessions_app.deadline import Deadline, time_of_call
 from sessions_app.pool import tool_pool
+from sessions_app.tracing import tracing
 
 from .exceptions import TimedOut
+from .shares import shares
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,10 @@ class Job[T]:
     def __call__(self) -> T:
         if self._is_given_up:
             raise GivenUp
+        with tracing.span("transaction" if self._writes else "read"):
+            return self._run()
+
+    def _run(self) -> T:
         if not self._writes:
             return self._work()
         try:
@@ -67,9 +73,15 @@ class Job[T]:
             return self._is_given_up
 
 
-async def run_on_pool[T](job: Job[T], timeout: float) -> T:
-    """Raises: TimedOut after `timeout` seconds, unless the job is committing by then."""
-    running = asyncio.wrap_future(tool_pool.submit(job))
+async def run_on_pool[T](job: Job[T], timeout: float, owner: str) -> T:
+    """For `owner`, as limits count callers.
+
+    Raises: TimedOut after `timeout` seconds, unless the job is committing by then; Crowded.
+    """
+    await shares.take(owner)
+    on_thread = tool_pool.submit(job)
+    on_thread.add_done_callback(lambda done: shares.give_back(owner))
+    running = asyncio.wrap_future(on_thread)
     try:
         await asyncio.wait((running,), timeout=timeout)
     except asyncio.CancelledError:

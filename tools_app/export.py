@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import StringIO
@@ -16,6 +16,9 @@ COLUMNS = (
     "id", "started_at", "duration_ms", "kind", "name", "outcome", "error_id", "user_id", "username", "credential",
     "session_id", "client_name", "client_version", "ip", "arguments_size", "arguments_digest",
 )  # fmt: skip
+OF_ARGUMENTS = ("arguments_size", "arguments_digest")
+WITHOUT_ARGUMENTS = tuple(column for column in COLUMNS if column not in OF_ARGUMENTS)
+Columns = Sequence[str]
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet takes a cell for that begins so; in some languages the wide ones, too."""
 
@@ -25,18 +28,18 @@ class Format:
     name: str
     extension: str
     content_type: str
-    head: str
-    write: Callable[[Iterable[ToolCall]], str]
+    head: Callable[[Columns], str]
+    write: Callable[[Iterable[ToolCall], Columns], str]
 
-    def text(self, calls: ToolCallQuerySet) -> Iterator[str]:
+    def text(self, calls: ToolCallQuerySet, columns: Columns = COLUMNS) -> Iterator[str]:
         """Piece by piece, newest first. Each piece costs a query."""
-        yield self.head
+        yield self.head(columns)
         for page in calls.in_pages():
-            yield self.write(page)
+            yield self.write(page, columns)
 
 
-def values_of(call: ToolCall) -> list[Any]:
-    return [plain(getattr(call, column)) for column in COLUMNS]
+def values_of(call: ToolCall, columns: Columns) -> list[Any]:
+    return [plain(getattr(call, column)) for column in columns]
 
 
 def plain(value: Any) -> Any:
@@ -63,16 +66,24 @@ def csv_lines(rows: Iterable[Iterable[Any]]) -> str:
     return out.getvalue()
 
 
-def write_csv(calls: Iterable[ToolCall]) -> str:
-    return csv_lines(values_of(call) for call in calls)
+def csv_head(columns: Columns) -> str:
+    return csv_lines([columns])
 
 
-def write_json_lines(calls: Iterable[ToolCall]) -> str:
+def write_csv(calls: Iterable[ToolCall], columns: Columns) -> str:
+    return csv_lines(values_of(call, columns) for call in calls)
+
+
+def no_head(columns: Columns) -> str:
+    return ""
+
+
+def write_json_lines(calls: Iterable[ToolCall], columns: Columns) -> str:
     """In ASCII, so that what would act in a terminal is spelled out, and comes back as it was."""
-    return "".join(json.dumps(dict(zip(COLUMNS, values_of(call), strict=True))) + "\n" for call in calls)
+    return "".join(json.dumps(dict(zip(columns, values_of(call, columns), strict=True))) + "\n" for call in calls)
 
 
 FORMATS = {
-    "csv": Format("CSV", "csv", "text/csv; charset=utf-8", csv_lines([COLUMNS]), write_csv),
-    "jsonl": Format("JSON lines", "jsonl", "application/jsonl; charset=utf-8", "", write_json_lines),
+    "csv": Format("CSV", "csv", "text/csv; charset=utf-8", csv_head, write_csv),
+    "jsonl": Format("JSON lines", "jsonl", "application/jsonl; charset=utf-8", no_head, write_json_lines),
 }

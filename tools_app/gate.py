@@ -16,16 +16,20 @@ from mcp.server.mcpserver.exceptions import ToolError as SdkToolError
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import InboundLadderRejection, validate_mcp_param_headers
 from mcp_types import InputRequiredResult
+from opentelemetry.trace import Span
 from pydantic import ValidationError
 
 from sessions_app.call import Call
 from sessions_app.exceptions import Refused
+from sessions_app.outage import is_outage
+from sessions_app.tracing import failed, tracing
+from sessions_app.transport.refusal import unavailable
 
 from .capabilities import Capability, Completion, Tool
 from .exceptions import Crashed, NotFound, Outcome, ToolError
 from .execution import Job, run_on_loop, run_on_pool
 from .function import spell_out
-from .recorder import Entry, Kind, Recorder
+from .recorder import FAILURES, Entry, Kind, Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -80,18 +84,31 @@ class Gate:
     ) -> dict[str, Any] | InputRequiredResult:
         """Validate, execute and record one authorized call; what it returned, converted for the wire.
 
-        Raises: ToolError (foreseen, invalid, timed out, crashed), MCPError (the function wants that one).
+        Raises: ToolError (foreseen, invalid, timed out, crashed), MCPError (the function wants that one), Refused
+        (by a limit; while the database is away).
         """
-        body = orjson.dumps(arguments)
-        entry = Entry.of(call, offered.kind, offered.name, body)
+        with tracing.span(f"execute {offered.name}") as span:
+            body = orjson.dumps(arguments)
+            entry = Entry.of(call, offered.kind, offered.name, body)
+            try:
+                return await self._run(call, offered, body, convert, resolve, entry)
+            finally:
+                self._recorder.add(entry)
+                if tracing.is_on:
+                    describe(span, entry)
+
+    async def _run(
+        self, call: Call, offered: Offered, body: bytes, convert: Convert, resolve: Resolve | None, entry: Entry
+    ) -> dict[str, Any] | InputRequiredResult:
         try:
             kwargs = offered.function.bind(call, body)
             if resolve is not None:
-                resolved = await run_on_loop(resolve(kwargs), offered.timeout)
+                resolved = await run_on_loop(resolve(kwargs), offered.time_limit)
                 if isinstance(resolved, InputRequiredResult):
                     return resolved
                 kwargs = resolved
-            return await self._execute(offered, kwargs, lambda value: convert(askable(call, value)), entry)
+            owner = call.principal.owner
+            return await self._execute(offered, kwargs, lambda value: convert(askable(call, value)), entry, owner)
         except asyncio.CancelledError:
             if not entry.is_stored:
                 entry.outcome = Outcome.CANCELLED
@@ -106,16 +123,17 @@ class Gate:
             entry.outcome = error.outcome if isinstance(error, ToolError) else Outcome.ERROR
             raise
         except Exception as exception:  # noqa: BLE001 (the edge of what tool authors wrote)
-            self._crash(offered, entry, exception)
-        finally:
-            self._recorder.add(entry)
+            if not is_outage(exception):
+                self._crash(offered, entry, exception)
+            entry.outcome = Outcome.ERROR
+            raise unavailable(exception, f"{offered.name} failed", writes=offered.writes) from None
 
     async def _execute(
-        self, offered: Offered, kwargs: dict[str, Any], convert: Convert, entry: Entry
+        self, offered: Offered, kwargs: dict[str, Any], convert: Convert, entry: Entry, owner: str
     ) -> dict[str, Any]:
         function = offered.function
         if function.is_async:
-            return convert(await run_on_loop(function.fn(**kwargs), offered.timeout))
+            return convert(await run_on_loop(function.fn(**kwargs), offered.time_limit))
 
         def work() -> dict[str, Any]:
             result = convert(function.fn(**kwargs))
@@ -125,7 +143,7 @@ class Gate:
 
         job = Job(work, writes=offered.writes)
         try:
-            return await run_on_pool(job, offered.timeout)
+            return await run_on_pool(job, offered.time_limit, owner)
         finally:
             entry.is_stored = job.has_committed
 
@@ -134,6 +152,16 @@ class Gate:
         entry.error_id = secrets.token_hex(4)
         logger.error("%s crashed (error id %s)", offered.name, entry.error_id, exc_info=without_inputs(exception))
         raise Crashed(offered.name, entry.error_id) from None
+
+
+def describe(span: Span, entry: Entry) -> None:
+    """As the record does, less who called: his trace leaves the house. The request's id leads to the record."""
+    span.set_attribute("concierge.kind", entry.kind.value)
+    span.set_attribute("concierge.outcome", entry.outcome.value)
+    if entry.error_id:
+        span.set_attribute("concierge.error_id", entry.error_id)
+    if entry.outcome in FAILURES:
+        failed(span, entry.outcome.value)
 
 
 def name_of_unknown(kind: Kind, name: str) -> str:

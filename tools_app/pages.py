@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
@@ -16,7 +16,14 @@ PAGE = 100
 """Entries in one answer."""
 
 
-def page(key: str, entries: Iterable[Tool | Prompt | Resource], cursor: str | None) -> dict[str, Any]:
+class Entry(NamedTuple):
+    """What a list has, where it is none of those."""
+
+    name: str
+    wire: dict[str, Any]
+
+
+def page(key: str, entries: Iterable[Tool | Prompt | Resource | Entry], cursor: str | None) -> dict[str, Any]:
     """The entries after `cursor`, in the order of their names. Raises: MCPError (-32602) for a bad cursor."""
     after = read_cursor(cursor) if cursor is not None else ""
     rest = (entry for entry in sorted(entries, key=lambda entry: entry.name) if entry.name > after)

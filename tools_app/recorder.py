@@ -14,9 +14,13 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from sessions_app.call import Call
 from sessions_app.models import Session
+from sessions_app.outage import is_outage, log
 from sessions_app.pool import background_pool
 from sessions_app.principal import Principal
+from sessions_app.request_ids import of_nobody, request_id
+from sessions_app.tracing import tracing
 
+from . import call_log, hourly, metrics
 from .digest import digest_for
 from .models import ToolCall
 
@@ -58,6 +62,10 @@ class Entry:
     clock: float = field(default_factory=time.perf_counter)
     is_stored: bool = False
     """Its row was committed with what the call changed; only the session's metrics are left to write."""
+    is_told: bool = False
+    """The log has its line, whether or not the database takes the rest."""
+    request_id: str = field(default_factory=request_id.get)
+    trace_id: str = field(default_factory=tracing.trace_id)
 
     @classmethod
     def of(cls, call: Call, kind: Kind, name: str, arguments: bytes) -> "Entry":
@@ -105,6 +113,8 @@ class Recorder:
 
     def __init__(self) -> None:
         self._waiting: list[Entry] = []
+        self._kept: list[Entry] = []
+        """What the database did not take."""
         self._is_scheduled = False
 
     def add(self, entry: Entry) -> None:
@@ -112,26 +122,32 @@ class Recorder:
         self._waiting.append(entry)
         if not self._is_scheduled:
             self._is_scheduled = True
-            asyncio.get_running_loop().call_later(FLUSH_AFTER, self._flush)
+            asyncio.get_running_loop().call_later(FLUSH_AFTER, self._flush, context=of_nobody())
 
     def _flush(self) -> None:
         self._is_scheduled = False
-        entries, self._waiting = self._waiting, []
+        fresh, self._waiting = self._waiting, []
+        metrics.count(fresh)  # once, whatever becomes of their record
+        entries, self._kept = self._kept + fresh, []
         if entries:
             loop = asyncio.get_running_loop()
-            background_pool.submit(lambda: write(entries)).add_done_callback(
-                lambda done: done.result() or loop.call_soon_threadsafe(self._keep, entries)
+            background_pool.submit(lambda: tell_and_write(entries)).add_done_callback(
+                lambda done: done.result() and loop.call_soon_threadsafe(self._keep, done.result())
             )
 
     def _keep(self, entries: list[Entry]) -> None:
         """The database did not take them; try again with the next ones."""
-        self._waiting = entries + self._waiting
-        if (lost := len(self._waiting) - MOST_WAITING) > 0:
+        self._kept = entries + self._kept
+        if (lost := len(self._kept) + len(self._waiting) - MOST_WAITING) > 0:
             logger.error("Dropped the records of %d calls", lost)
-            del self._waiting[:lost]
+            metrics.DROPPED.inc(lost)
+            del self._kept[:lost]
         if not self._is_scheduled:
             self._is_scheduled = True
-            asyncio.get_running_loop().call_later(1.0, self._flush)
+            asyncio.get_running_loop().call_later(1.0, self._flush, context=of_nobody())
+
+    def measure(self, passed: float) -> None:
+        metrics.WAITING.set(len(self._waiting) + len(self._kept))
 
     async def drain(self) -> None:
         """Once all is written that waits, or is being written. What the database does not take is kept as ever."""
@@ -139,22 +155,32 @@ class Recorder:
         await background_pool.run(lambda: None)  # one thread: behind all that was given to it before
 
 
-def write(entries: Sequence[Entry]) -> bool:
-    """False if the database is away; then nothing was written."""
+def tell_and_write(entries: Sequence[Entry]) -> list[Entry]:
+    """Those that are left, as `write`. The log has a line of each once, however often they are tried."""
+    call_log.tell([entry for entry in entries if not entry.is_told])
+    for entry in entries:
+        entry.is_told = True
+    return write(entries)
+
+
+def write(entries: Sequence[Entry]) -> list[Entry]:
+    """Those that are left: the database is away. All others are written, or dropped."""
     try:
         with transaction.atomic():
             insert([entry for entry in entries if not entry.is_stored])
             count(entries)
-    except (OperationalError, InterfaceError):
-        logger.exception("The record of %d calls could not be written", len(entries))
-        return False
-    except Exception:  # a row that the database will not have: the others must not wait behind it
+            hourly.add(entries)  # last: others who add to the same hours wait from here on
+    except Exception as error:
+        if is_outage(error) or isinstance(error, (OperationalError, InterfaceError)):
+            log.tell(logger, f"The record of {len(entries)} calls could not be written", error)
+            return list(entries)
+        # A row that the database will not have: the others must not wait behind it.
         if len(entries) == 1:
             logger.exception("The record of a call of %r was dropped", entries[0].name)
-            return True
-        written = [write([entry]) for entry in entries]
-        return all(written)
-    return True
+            metrics.DROPPED.inc()
+            return []
+        return [left for entry in entries for left in write([entry])]
+    return []
 
 
 def insert(entries: Sequence[Entry]) -> None:

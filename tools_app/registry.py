@@ -16,8 +16,10 @@ from mcp_types import ToolAnnotations
 from sessions_app.limits import Limit
 from sessions_app.principal import Principal
 
-from .capabilities import Capability, Completion, Operation, Prompt, Resource, Tool
+from .capabilities import Capability, Completion, MayFollow, Operation, Prompt, Resource, Tool
+from .instance import Instance
 
+ListInstances = Callable[[Principal], list[Instance]]
 DEFAULT_TIMEOUT = 30.0
 """Seconds."""
 
@@ -31,6 +33,8 @@ class Registry:
         self.prompts: dict[str, Prompt] = {}
         self.completions: dict[tuple[str, str], Completion] = {}
         self.operations: dict[str, Operation] = {}
+        self.instances: dict[str, ListInstances] = {}
+        """By the name of the template whose instances they are."""
 
     def capabilities(self) -> Iterator[Capability]:
         yield from self.tools.values()
@@ -110,8 +114,13 @@ class Registry:
         mime_type: str = "text/plain",
         timeout: float = DEFAULT_TIMEOUT,
         icon: str = "",
+        may_follow: MayFollow | None = None,
     ) -> Callable[[F], F]:
-        """Register a resource, or a template if `uri` has `{variables}` (RFC 6570): they become arguments."""
+        """Register a resource, or a template if `uri` has `{variables}` (RFC 6570): they become arguments.
+
+        `may_follow(principal, **variables)` says who may subscribe, where the permission alone does not. It is
+        asked again before anything is told, so it has to be quick.
+        """
 
         def register(fn: F) -> F:
             add(
@@ -127,8 +136,23 @@ class Registry:
                     mime_type=mime_type,
                     timeout=timeout,
                     icon=icon,
+                    may_follow=may_follow,
                 ),
             )
+            return fn
+
+        return register
+
+    def list_instances[F: ListInstances](self, of: str) -> Callable[[F], F]:
+        """Register what `resources/list` has of a template, by its name: those that the caller may read.
+
+        `def rooms(principal: Principal) -> list[Instance]`, on a pool thread.
+        """
+
+        def register(fn: F) -> F:
+            if of in self.instances:
+                raise ValueError(f"{of!r} is registered twice")
+            self.instances[of] = fn
             return fn
 
         return register
@@ -175,8 +199,8 @@ class Registry:
     def completion[F: Callable[..., Any]](self, of: str, argument: str) -> Callable[[F], F]:
         """Register suggestions for one argument of a prompt or resource template, by its name.
 
-        Whoever may use the prompt or template may ask. The function takes what was typed so far and
-        returns a list of strings.
+        Whoever may use the prompt or template may ask. The function takes what was typed so far (`value`), and the
+        arguments that are chosen already if it has a parameter `context`; it returns a list of strings.
         """
 
         def register(fn: F) -> F:
@@ -197,4 +221,5 @@ tool = registry.tool
 resource = registry.resource
 prompt = registry.prompt
 completion = registry.completion
+instances = registry.list_instances
 operation = registry.operation

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
+from mcp.server.mcpserver.exceptions import ToolError as SdkToolError
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 from mcp_types import CallToolResult, InputRequiredResult, PromptMessage
 from pydantic import BaseModel
@@ -72,8 +73,11 @@ def text_of(value: Any) -> str:
     return strict_json.dumps(value).decode()
 
 
-def error_result(message: str) -> dict[str, Any]:
-    return {"content": [{"type": "text", "text": message}], "isError": True, **COMPLETE}
+def error_result(error: SdkToolError) -> dict[str, Any]:
+    result: dict[str, Any] = {"content": [{"type": "text", "text": str(error)}], "isError": True, **COMPLETE}
+    if (structured := getattr(error, "structured", None)) is not None:
+        result["structuredContent"] = structured.model_dump(mode="json", by_alias=True)
+    return result
 
 
 def resource_result(resource: Resource, uri: str, value: Any) -> dict[str, Any]:

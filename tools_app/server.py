@@ -1,7 +1,7 @@
 """The one low-level MCP `Server`, built from the registry. Its handlers find, list and translate."""
 
-from collections.abc import Awaitable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Awaitable, Hashable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any, get_args
 
 import mcp_types as types
@@ -19,19 +19,22 @@ from mcp_types.methods import CacheableMethod
 
 from sessions_app.call import Call
 from sessions_app.limits import Bucket
-from sessions_app.pool import background_pool
+from sessions_app.pool import background_pool, tool_pool
 from sessions_app.principal import Principal
 from sessions_app.state import Epoch
+from sessions_app.tracing import tracing
 from sessions_app.transport.jsonrpc import Message
 from sessions_app.transport.kernel import HostedServer
 from sessions_app.transport.listener import Lists
+from sessions_app.transport.spans import MessageSpans
 
 from .capabilities import Capability, Tool, names, visible
+from .completions import Completions
 from .context import call_of
 from .digest import digest_of_call
 from .exceptions import Failed, NotFound
 from .gate import Gate, Resolve
-from .pages import page
+from .pages import Entry, page
 from .plain import is_plain
 from .policies import policies
 from .recorder import Kind, recorder
@@ -39,7 +42,6 @@ from .registry import Registry
 from .request_state import request_state_security
 from .results import (
     as_before_structure,
-    completion_result,
     error_result,
     prompt_result,
     resource_result,
@@ -76,8 +78,9 @@ class McpServer(HostedServer):
         self.registry = registry
         self.gate = Gate(recorder)
         self.subscriptions = Subscriptions(self)
+        self.completions = Completions(self)
         # The SDK's OpenTelemetry middleware costs 15 µs a call even where nothing is exported.
-        self.middleware.clear()
+        self.middleware[:] = [MessageSpans()] if tracing.is_on else []
         self.middleware.append(RequestStateBoundary(request_state_security(), default_audience=NAME))
         add = self.add_request_handler
         add("tools/list", types.PaginatedRequestParams, self.list_tools)
@@ -87,7 +90,7 @@ class McpServer(HostedServer):
         add("resources/read", types.ReadResourceRequestParams, self.read_resource)
         add("prompts/list", types.PaginatedRequestParams, self.list_prompts)
         add("prompts/get", types.GetPromptRequestParams, self.get_prompt)
-        add("completion/complete", types.CompleteRequestParams, self.complete)
+        add("completion/complete", types.CompleteRequestParams, self.completions.complete)
         add("subscriptions/listen", types.SubscriptionsListenRequestParams, self.subscriptions.listen)
         add("resources/subscribe", types.SubscribeRequestParams, self.subscriptions.subscribe)
         add("resources/unsubscribe", types.UnsubscribeRequestParams, self.subscriptions.unsubscribe)
@@ -122,7 +125,7 @@ class McpServer(HostedServer):
         try:
             return await self.gate.run(call, tool, arguments, lambda value: tool_result(tool, value), resolve)
         except SdkToolError as error:
-            return error_result(str(error))
+            return error_result(error)
 
     def shortcut(self, call: Call, method: str, params: Mapping[str, Any]) -> Awaitable[dict[str, Any]] | None:
         """The plain call of a tool that asks nothing and wants no context: `plain.py`. Tests compare both."""
@@ -147,8 +150,15 @@ class McpServer(HostedServer):
     # --- Resources ---
 
     async def list_resources(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
-        fixed = [resource for resource in self.registry.resources.values() if not resource.is_template]
-        return page("resources", visible(fixed, call_of(ctx).principal), params.cursor)
+        """Those that are there for everybody, and of templates those that this caller has."""
+        principal = call_of(ctx).principal
+        mine = visible(self.registry.resources.values(), principal)
+        entries = [Entry(resource.name, resource.wire) for resource in mine if not resource.is_template]
+        for template in mine:
+            if (instances := self.registry.instances.get(template.name)) is not None:
+                found = await tool_pool.run(partial(instances, principal))
+                entries += [Entry(instance.name, instance.wire_as(template)) for instance in found]
+        return page("resources", entries, params.cursor)
 
     async def list_resource_templates(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
         templates = [resource for resource in self.registry.resources.values() if resource.is_template]
@@ -172,7 +182,7 @@ class McpServer(HostedServer):
         except SdkToolError as error:
             raise Failed(error) from None
 
-    # --- Prompts and completions ---
+    # --- Prompts ---
 
     async def list_prompts(self, ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
         return page("prompts", visible(self.registry.prompts.values(), call_of(ctx).principal), params.cursor)
@@ -192,25 +202,6 @@ class McpServer(HostedServer):
             )
         except SdkToolError as error:
             raise Failed(error) from None
-
-    async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> Any:
-        value = {"value": params.argument.value}
-        owner = self.find_completed(params.ref, call_of(ctx), value)
-        completion = self.registry.completions.get((owner.name, params.argument.name))
-        if completion is None:
-            return completion_result([])
-        try:
-            return await self.gate.run(call_of(ctx), completion, value, completion_result)
-        except SdkToolError as error:
-            raise Failed(error) from None
-
-    def find_completed(
-        self, ref: types.PromptReference | types.ResourceTemplateReference, call: Call, value: Mapping[str, str]
-    ) -> Capability:
-        if isinstance(ref, types.PromptReference):
-            return self.gate.authorize(self.registry.prompts.get(ref.name), call, Kind.PROMPT, ref.name, value)
-        templates = (resource for resource in self.registry.resources.values() if resource.uri == ref.uri)
-        return self.gate.authorize(next(templates, None), call, Kind.RESOURCE, ref.uri, value, uri=ref.uri)
 
     # --- What clients are told ---
 
@@ -233,6 +224,13 @@ class McpServer(HostedServer):
     async def refresh(self, epoch: Epoch) -> bool:
         return await policies.refresh(epoch)
 
+    async def look(self) -> None:
+        await policies.look()
+
+    @property
+    def offer(self) -> Hashable:
+        return policies.off
+
     def listed(self, principal: Principal) -> Lists:
         return {
             ToolsListChanged(): names(visible(self.registry.tools.values(), principal)),
@@ -240,9 +238,9 @@ class McpServer(HostedServer):
             ResourcesListChanged(): names(visible(self.registry.resources.values(), principal)),
         }
 
-    def may_read(self, principal: Principal, uri: str) -> bool:
-        resource, _ = self.registry.find_resource(uri, principal)
-        return resource is not None and resource.is_open_to(principal)
+    async def may_follow(self, principal: Principal, uri: str) -> bool:
+        resource, variables = self.registry.find_resource(uri, principal)
+        return resource is not None and await resource.lets_follow(principal, uri, variables)
 
 
 def resolver(capability: Capability, ctx: Context, params: Any) -> Resolve:

@@ -9,7 +9,8 @@ from django.db.models.signals import post_delete, post_save
 
 from sessions_app import authority
 from sessions_app.models import Preference
-from sessions_app.transport.bus import OwnResourceUpdated, bus
+from sessions_app.transport.bus import bus
+from sessions_app.transport.events import OwnResourceUpdated
 
 from .models import ToolPolicy
 

@@ -38,7 +38,7 @@ class Subscriptions:
         uris = wanted.resource_subscriptions or []
         if len(uris) > MOST_SUBSCRIPTIONS:
             raise MCPError(types.INVALID_PARAMS, f"At most {MOST_SUBSCRIPTIONS} resources in one subscription")
-        readable = [uri for uri in uris if self._server.may_read(call.principal, uri)]
+        readable = [uri for uri in uris if await self._server.may_follow(call.principal, uri)]
         meta = {SUBSCRIPTION_ID_META_KEY: ctx.request_id}
         honoured = acknowledgement(wanted, readable)
         listener = Listener(self._server, call, lists_of(wanted), frozenset(readable))
@@ -53,7 +53,7 @@ class Subscriptions:
     async def subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
         """Kept with the session: whichever process holds its stream will tell."""
         call, uri = call_of(ctx), str(params.uri)
-        if not self._server.may_read(call.principal, uri):
+        if not await self._server.may_follow(call.principal, uri):
             raise NotFound(call, "resource", uri, uri=uri)
         if len(uri) > LONGEST_URI:
             raise MCPError(

@@ -47,7 +47,7 @@ async def acall_tool(user: User, name: str, /, **arguments: Any) -> Result:
     for remembered in (callers, presence, policies):
         remembered.forget()  # a test may change rows in ways that no server hears of
     try:
-        return await Insider(user, CLIENT).call(name, arguments)
+        return await Insider.of(user, CLIENT).call(name, arguments)
     finally:
         await recorder.drain()
 

@@ -8,6 +8,7 @@ from sessions_app.principal import Principal
 from sessions_app.state import state
 
 from .models import ToolPolicy
+from .models.tool_policy import UNDECIDED
 from .policies import buckets_at
 from .registry import registry
 
@@ -29,8 +30,9 @@ def left_of(buckets: Sequence[Bucket], principal: Principal) -> list[dict[str, A
 
 def tool_limits(principal: Principal) -> Iterator[tuple[Bucket, str]]:
     """A limit must not tell that there is a hidden tool."""
-    rates = ToolPolicy.rates()
+    decisions = ToolPolicy.decisions()
     for tool in registry.tools.values():
-        if tool.is_open_to(principal):
-            for bucket in buckets_at(rates.get(tool.name, ""), tool, principal):
+        decision = decisions.get(tool.name, UNDECIDED)
+        if decision.is_on and principal.may(tool.permission):
+            for bucket in buckets_at(decision.rate, tool, principal):
                 yield bucket, tool.name

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -13,18 +11,17 @@ from sessions_app.models.credential import Credential, CredentialQuerySet
 from sessions_app.models.session_token import SessionTokenQuerySet
 from sessions_app.models.sign_in import SignInQuerySet
 
+from .asking import Question, asks, reason_of, typed_reason
 from .people import AboutPeople
+from .whole_words import WholeWords
 
-LONGEST_TYPED = 100
-
-
-class RevokeForm(ActionForm):
-    reason = forms.CharField(
-        required=False,
-        max_length=LONGEST_TYPED,
-        label="Reason:",
-        widget=forms.TextInput(attrs={"placeholder": "for revoking", "size": 12, "maxlength": LONGEST_TYPED}),
-    )
+REVOKING = Question(
+    title="Revoke",
+    says="Whoever uses these is refused from the next request on; what they have open ends at once. It cannot"
+    " be undone.",
+    yes="Revoke",
+    reason="Why? (optional; operators read it, and whoever still holds the secret is told)",
+)
 
 
 class ByStatus(admin.SimpleListFilter):
@@ -47,12 +44,11 @@ class ByStatus(admin.SimpleListFilter):
         return queryset
 
 
-class CredentialAdmin(AboutPeople):
+class CredentialAdmin(WholeWords, AboutPeople):
     list_filter = (ByStatus, "created_at")
     list_select_related = ("user",)
-    actions = ("revoke",)
-    action_form = RevokeForm
-    never_searched = ("digest",)
+    actions: tuple[str, ...] = ("revoke",)
+    never_searched = ("digest", "previous_digest")
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Revoking is a change, also of what has nothing else to change."""
@@ -74,10 +70,10 @@ class CredentialAdmin(AboutPeople):
         permissions=["revoke"],
         location=[admin.ActionLocation.CHANGE_LIST, admin.ActionLocation.CHANGE_FORM],
     )
-    def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        credentials = self.allowed(request, queryset.select_related("user"))
-        reason = reason_of(request)
-        revoked = [credential for credential in credentials if credential.revoke(reason)]
+    @asks(REVOKING)
+    def revoke(self, request: HttpRequest, credentials: list[Any]) -> None:
+        reason, tell = reason_of(request), typed_reason(request)
+        revoked = [credential for credential in credentials if credential.revoke(reason, tell)]
         for credential in revoked:
             self.log_change(request, credential, f"Revoked. {typed_reason(request)}".strip())
         messages.success(request, f"Revoked: {len(revoked)}. Revoked before: {len(credentials) - len(revoked)}.")
@@ -86,9 +82,18 @@ class CredentialAdmin(AboutPeople):
 class SignInAdmin(CredentialAdmin):
     """What clients got for a password: it can be revoked, and given a rate of its own, and nothing else."""
 
-    search_fields = ("public_id", "=user__username", "=ip")
+    search_fields = ("public_id", "user__username", "ip")
+    search_help_text = "A prefix as lists show it, a whole user name, or an address."
+    goes_with_its_user = True
     own_fields: tuple[str, ...] = ("prefix",)
-    times: tuple[str, ...] = ("created_at", "last_used_at", "expires_at", "revoked_at", "revoked_reason")
+    times: tuple[str, ...] = (
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+        "revoked_reason",
+        "revoked_message",
+    )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return (
@@ -110,15 +115,3 @@ class SignInAdmin(CredentialAdmin):
     @admin.display(description="prefix", ordering="public_id")
     def prefix(self, credential: Credential) -> str:
         return credential.prefix
-
-
-def reason_of(request: HttpRequest) -> str:
-    """By whom, and what he wrote about it."""
-    typed, by = typed_reason(request), f"by {request.user.get_username()}"
-    return f"{by}: {typed}" if typed else by
-
-
-def typed_reason(request: HttpRequest) -> str:
-    # The action's form has a prefix where it is above one object's fields.
-    typed = request.POST.get("reason") or request.POST.get("CHANGE_FORM-reason") or ""
-    return typed.strip()[:LONGEST_TYPED]

@@ -6,6 +6,8 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest
 
+from sessions_app.unfolded import ModelAdmin
+
 # A permission's name has its content type in it: read with it, not one by one.
 WITH_CONTENT_TYPE = Permission.objects.select_related("content_type")
 
@@ -13,7 +15,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin):
+class GroupAdmin(ModelAdmin, DjangoGroupAdmin):
     """Groups carry privileges, and those are given by superusers: a member could give himself all."""
 
     list_display = ("name", "members")

@@ -2,18 +2,26 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.db.models import ForeignKey, Model, QuerySet
 from django.http import HttpRequest
 
 from sessions_app.models import User
+from sessions_app.unfolded import ModelAdmin
+
+from .owner import OwnerField
+
+MOST_AT_ONCE = 1000
+"""Rows that are acted on: more are not on any page."""
 
 
-class AboutPeople(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class AboutPeople(ModelAdmin):
     """A staff user acts only on what belongs to people whose privileges he has himself."""
 
     never_searched: tuple[str, ...] = ()
     """Fields that nobody may read, so nobody may guess them either, by `?digest__startswith=`."""
+    goes_with_its_user = False
+    """Whether who may delete a user may delete this with him, though nobody may delete it alone."""
 
     def owner_id(self, obj: Any) -> int | None:
         """None: nobody's, as a guest's session is."""
@@ -39,13 +47,12 @@ class AboutPeople(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if isinstance(db_field, ForeignKey) and db_field.related_model is User:
-            # A plain choice of those he may speak for, without the icons that lead to their own pages.
-            return db_field.formfield(queryset=owner_choices(request), **kwargs)
+            return db_field.formfield(form_class=OwnerField, queryset=owner_choices(request), **kwargs)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def allowed(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """Those of the selected rows that this user may act on; he is told of the rest."""
-        selected = list(queryset)
+        selected = list(queryset[:MOST_AT_ONCE])
         allowed = [obj for obj in selected if self.may_act_on(request, obj)]
         if len(allowed) < len(selected):
             messages.error(

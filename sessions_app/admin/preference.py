@@ -3,7 +3,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import ValidationError
 from django.forms import ModelForm
 from django.forms.fields import InvalidJSONInput
@@ -13,8 +12,10 @@ from sessions_app.exceptions import PreferenceRefused, Unparsable
 from sessions_app.models import Preference
 from sessions_app.models.preference import check_size
 from sessions_app.transport import strict_json
+from sessions_app.unfolded import Textarea
 
 from .people import AboutPeople, is_saved
+from .whole_words import WholeWords
 
 LONGEST_SHOWN = 80
 
@@ -22,7 +23,7 @@ LONGEST_SHOWN = 80
 class AnyJson(forms.JSONField):
     """Any JSON value, null included, read as strictly as a call's arguments are."""
 
-    widget = AdminTextareaWidget(attrs={"rows": 8, "class": "vLargeTextField json"})
+    widget = Textarea(attrs={"rows": 8, "class": "json"})
 
     def to_python(self, value: Any) -> Any:
         text = str(value or "").strip()
@@ -65,12 +66,13 @@ class PreferenceForm(ModelForm):  # type: ignore[type-arg]  # generic in the stu
 
 
 @admin.register(Preference)
-class PreferenceAdmin(AboutPeople):
+class PreferenceAdmin(WholeWords, AboutPeople):
     form = PreferenceForm
     list_display = ("key", "user", "shown_value", "updated_at")
     list_filter = ("updated_at",)
     list_select_related = ("user",)
     search_fields = ("user__username", "key")
+    search_help_text = "A whole user name or key."
 
     def get_fields(self, request: HttpRequest, obj: Preference | None = None) -> Any:
         if not is_saved(obj):
@@ -87,12 +89,16 @@ class PreferenceAdmin(AboutPeople):
 
     @admin.display(description="value")
     def shown_value(self, preference: Preference) -> str:
-        text = as_json(preference.value)
-        return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+        return shortened(preference.value)
 
     @admin.display(description="value")
     def whole_value(self, preference: Preference) -> str:
         return as_json(preference.value, indent=2)
+
+
+def shortened(value: Any) -> str:
+    text = as_json(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

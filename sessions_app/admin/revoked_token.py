@@ -4,18 +4,21 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from sessions_app.models import RevokedToken
+from sessions_app.unfolded import ModelAdmin
 
-from .credential import reason_of
+from .asking import reason_of
 from .group import is_superuser
+from .whole_words import WholeWords
 
 
 @admin.register(RevokedToken)
-class RevokedTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+class RevokedTokenAdmin(WholeWords, ModelAdmin):
     """Adding one revokes it, whosever it is: so superusers do. None is taken back."""
 
     list_display = ("jti", "issuer", "revoked_at", "expires_at", "reason")
     list_filter = ("revoked_at",)
-    search_fields = ("=jti", "issuer")
+    search_fields = ("jti", "issuer")
+    search_help_text = "A whole jti or issuer."
     fields = ("issuer", "jti", "expires_at", "reason")
 
     def has_add_permission(self, request: HttpRequest) -> bool:

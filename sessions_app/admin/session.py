@@ -8,16 +8,36 @@ from django.http import HttpRequest
 from sessions_app.models import Session
 from sessions_app.models.session_lifetime import WEBSOCKET
 from sessions_app.models.session_queryset import SessionQuerySet
+from sessions_app.plain_text import visible
+from sessions_app.state import state
 from sessions_app.transport.envelope import fitting
 
-from .credential import RevokeForm, reason_of, typed_reason
+from .asking import Question, asks, reason_of, typed_reason
 from .history import ReadOnly
+from .noted import Noted
 from .people import AboutPeople
+from .whole_words import WholeWords
 
 CREDENTIALS = ("apikey", "sessiontoken", "tokenfamily", "outsideidentity")
 MOST_NAMED = 10
 LONGEST_NAMED = 30
 """Of a client's capabilities, whose names are as many and as long as it likes."""
+
+
+ENDING = Question(
+    title="End sessions",
+    says="Their streams, sockets and calls in flight end at once, and what they kept is gone. Their clients may"
+    " open new ones.",
+    yes="End",
+    reason="Why? (optional; the client is told)",
+)
+SHUTTING_OUT = Question(
+    title="End sessions and revoke their credentials",
+    says="Their streams, sockets and calls in flight end at once, and their credentials are revoked for good:"
+    " whoever uses one is refused, in other sessions of it, too.",
+    yes="End and revoke",
+    reason="Why? (optional; the client is told)",
+)
 
 
 class IsLive(admin.SimpleListFilter):
@@ -36,24 +56,36 @@ class IsLive(admin.SimpleListFilter):
         return queryset
 
 
+def note_running(sessions: list[Session]) -> None:
+    """As `session.running`. One round trip for all of them."""
+    if not sessions:
+        return
+    operations = state.operations_now(sorted({session.owner for session in sessions}))
+    for session in sessions:
+        found = [each for each in operations[session.owner] if each.session == session.operations_name]
+        session.running = found  # type: ignore[attr-defined]
+
+
 @admin.register(Session)
-class SessionAdmin(ReadOnly, AboutPeople):
+class SessionAdmin(Noted, WholeWords, ReadOnly, AboutPeople):
     """History, so read-only; but a live one can be ended."""
 
     list_display = (
-        "label", "user", "client", "protocol", "is_live", "last_activity_at", "calls", "errors", "mean_ms"
+        "label", "user", "client", "protocol", "ip", "is_live", "opened_at", "last_activity_at", "calls", "errors",
+        "running",
     )  # fmt: skip
     list_filter = (IsLive, "transport", "last_activity_at")
     list_select_related = ("user",)
     search_fields = ("label", "user__username", "client_name", "ip")
+    search_help_text = "A whole label, user name, client name or address."
+    goes_with_its_user = True
     actions = ("end", "end_and_revoke")
-    action_form = RevokeForm
     # What routes, what clients say of themselves at any length, and what is between a client and its server.
     never_searched = ("public_id", "stream", "client_info", "capabilities", "server_requests", "subscriptions")
     fieldsets = (
-        (None, {"fields": ("user", "label", "client", "is_live", "end_reason")}),
+        (None, {"fields": ("user", "label", "client", "is_live", "end_reason", "end_message")}),
         ("Activity", {"fields": ("opened_at", "last_activity_at", "expires_at", "ended_at")}),
-        ("Calls", {"fields": ("calls", "errors", "mean_ms", "last_call_at")}),
+        ("Calls", {"fields": ("calls", "errors", "mean_ms", "last_call_at", "running")}),
         ("Connection", {"fields": ("credential", "transport", "protocol", "ip", "user_agent")}),
         (
             "Handshake",
@@ -63,6 +95,9 @@ class SessionAdmin(ReadOnly, AboutPeople):
             },
         ),
     )
+
+    def note(self, sessions: list[Session]) -> None:
+        note_running(sessions)
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         """Ending is what may be changed about a session."""
@@ -75,7 +110,7 @@ class SessionAdmin(ReadOnly, AboutPeople):
 
     @admin.display(description="client", ordering="client_name")
     def client(self, session: Session) -> str:
-        return f"{session.client_name} {session.client_version}".strip() or "—"
+        return session.client or "—"
 
     @admin.display(description="protocol", ordering="protocol_version")
     def protocol(self, session: Session) -> str:
@@ -88,6 +123,11 @@ class SessionAdmin(ReadOnly, AboutPeople):
     @admin.display(description="live", boolean=True)
     def is_live(self, session: Session) -> bool:
         return session.is_live
+
+    @admin.display(description="running now")
+    def running(self, session: Any) -> str:
+        """By name: what it called that has not ended yet."""
+        return ", ".join(visible(operation.name) for operation in session.running) or "—"
 
     @admin.display(description="mean time (ms)")
     def mean_ms(self, session: Session) -> str:
@@ -114,9 +154,10 @@ class SessionAdmin(ReadOnly, AboutPeople):
         permissions=["end"],
         location=[admin.ActionLocation.CHANGE_LIST, admin.ActionLocation.CHANGE_FORM],
     )
-    def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
-        sessions = self.allowed(request, queryset.select_related("user"))
-        ended = [session for session in sessions if session.end(reason_of(request))]
+    @asks(ENDING)
+    def end(self, request: HttpRequest, sessions: list[Session]) -> None:
+        tell = typed_reason(request)
+        ended = [session for session in sessions if session.end(reason_of(request), tell)]
         for session in ended:
             self.log_change(request, session, f"Ended. {typed_reason(request)}".strip())
         messages.success(request, f"Ended: {len(ended)}. Ended before: {len(sessions) - len(ended)}.")
@@ -127,9 +168,10 @@ class SessionAdmin(ReadOnly, AboutPeople):
         permissions=["shut_out"],
         location=[admin.ActionLocation.CHANGE_LIST, admin.ActionLocation.CHANGE_FORM],
     )
-    def end_and_revoke(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
-        sessions = self.allowed(request, queryset.select_related("user"))
-        taken = [session for session in sessions if session.end_and_revoke(reason_of(request))]
+    @asks(SHUTTING_OUT)
+    def end_and_revoke(self, request: HttpRequest, sessions: list[Session]) -> None:
+        tell = typed_reason(request)
+        taken = [session for session in sessions if session.end_and_revoke(reason_of(request), tell)]
         for session in sessions:
             what = "Ended, and its credential revoked." if session in taken else "Ended."
             self.log_change(request, session, f"{what} {typed_reason(request)}".strip())

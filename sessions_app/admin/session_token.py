@@ -20,6 +20,7 @@ class SessionTokenAdmin(SignInAdmin):
     own_fields = ("shown_prefix", "name")
     times = (
         "created_at", "last_used_at", "idle_expires_at", "expires_at", "revoked_at", "revoked_reason",
+        "revoked_message",
     )  # fmt: skip
 
     @admin.display(description="token", ordering="public_id")

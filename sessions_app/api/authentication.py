@@ -27,7 +27,7 @@ class CredentialAuthentication(BaseAuthentication):
         if not any(name in headers for name in CREDENTIAL_HEADERS):
             return None
         try:
-            principal = identified(only_secret(headers))
+            principal = identified(only_secret(headers), address_of(request))
             return owner_of(principal), principal
         except Unauthenticated:
             suspect(request)
@@ -48,13 +48,13 @@ class BrowserAuthentication(SessionAuthentication):
         return user, browser.principal(user, request.session.session_key or "")
 
 
-def identified(secret: str) -> Principal:
+def identified(secret: str, address: str | None) -> Principal:
     """Waits once, for a few seconds at most, where an outside issuer's keys have to be fetched first."""
     try:
-        return identify(secret)
+        return identify(secret, address)
     except KeysMissing as missing:
         missing.wait()
-        return identify(secret)
+        return identify(secret, address)
 
 
 def owner_of(principal: Principal) -> User:

@@ -11,6 +11,7 @@ from sessions_app import tokens
 from sessions_app.exceptions import Header, Refused
 from sessions_app.transport import strict_json
 from sessions_app.transport.guard import ClientLeft, Guard, names_a_secret, read_body
+from sessions_app.transport.refusal import note
 from sessions_app.transport.response import Receive, Send
 
 from .problem import MEDIA_TYPE, document
@@ -23,7 +24,10 @@ REPLACED = frozenset(name for name, _ in PRIVATE)
 
 
 class ApiEdge:
-    """Lets through to `app` what comes whole, to a name of ours, and from no other site."""
+    """Lets through to `app` what comes whole, to a name of ours, and from no other site.
+
+    What either refuses, it says.
+    """
 
     def __init__(self, app: Any, guard: Guard) -> None:
         self._app = app
@@ -37,12 +41,12 @@ class ApiEdge:
             if headers.get("content-encoding", "identity").lower() != "identity":
                 raise Refused("Content-Encoding is not accepted.", status=415)
             body = await read_body(headers, receive)
+            await self._app(with_length(scope, len(body)), replayed(body, receive), send)
         except ClientLeft:
             return
         except Refused as refusal:
+            note(refusal, scope)
             await refuse(send, refusal)
-        else:
-            await self._app(with_length(scope, len(body)), replayed(body, receive), send)
 
 
 def check_url(scope: Mapping[str, Any]) -> None:

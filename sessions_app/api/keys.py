@@ -2,6 +2,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError as Invalid
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -12,14 +13,14 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_app.exceptions import Unauthenticated
+from sessions_app.addresses import are_within
 from sessions_app.models import ApiKey, User
-from sessions_app.models.api_key import DEFAULT_LIFETIME
-from sessions_app.models.credential import Credential
+from sessions_app.models.api_key import DEFAULT_LIFETIME, MOST_ADDRESSES, read_addresses
 from sessions_app.principal import Principal
 from sessions_app.tokens import Token
 
 from .authentication import principal_of, user_of
+from .held import hold_still
 from .revoking import RevocableView
 from .strict import StrictSerializer, Text
 from .view import PAGED, ApiView
@@ -36,11 +37,15 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
     scopes = serializers.ListField(
         child=serializers.CharField(), read_only=True, allow_null=True, help_text="Null: it is not narrowed."
     )
+    addresses = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="Where it works. Empty: from anywhere."
+    )
 
     class Meta:
         model = ApiKey
         fields: tuple[str, ...] = (
-            "id", "name", "prefix", "last_four", "scopes", "rate", "created_at", "expires_at", "last_used_at",
+            "id", "name", "prefix", "last_four", "scopes", "addresses", "rate",
+            "created_at", "expires_at", "last_used_at", "previous_until",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -62,9 +67,21 @@ class WantedKeySerializer(StrictSerializer):
         max_length=MOST_SCOPES,
         help_text="Permissions to narrow it to, as `app_label.codename` or `codename`; only such as you have.",
     )
+    addresses = serializers.ListField(
+        child=Text(max_length=100),
+        required=False,
+        max_length=MOST_ADDRESSES,
+        help_text="Networks that it works from, such as `10.0.0.0/8`. Absent: those of this credential.",
+    )
     expires_at = serializers.DateTimeField(
         required=False, allow_null=True, help_text="Absent: in 90 days. Null: never."
     )
+
+    def validate_addresses(self, addresses: list[str]) -> list[str]:
+        try:
+            return read_addresses(addresses)
+        except Invalid as error:
+            raise ValidationError(error.messages) from None
 
 
 class ApiKeyMaker:
@@ -77,29 +94,23 @@ class ApiKeyMaker:
 
     @transaction.atomic
     def make(
-        self, name: str, scopes: list[str] | None = None, expires_at: datetime | None = UNSAID
+        self,
+        name: str,
+        scopes: list[str] | None = None,
+        addresses: list[str] | None = None,
+        expires_at: datetime | None = UNSAID,
     ) -> tuple[ApiKey, Token]:
         """The key and its secret. Raises: ValidationError, Unauthenticated."""
-        self._hold_still()
+        hold_still(self._user, self._held)
         if self._user.api_keys.valid().count() >= MOST_KEYS:
             raise ValidationError(f"You have {MOST_KEYS} keys; revoke one first.")
         key = ApiKey(user=self._user, name=name, rate=getattr(self._held, "rate", ""))
         key.scopes, key.expires_at = self._narrowed(scopes), self._ended(expires_at)
+        key.addresses = self._nearby(addresses)
         token = key.give_secret()
         key.save(force_insert=True)
         logger.info("User %s made API key %s with %s", self._user, key.prefix, self._principal.credential)
         return key, token
-
-    def _hold_still(self) -> None:
-        """Nobody takes away what the key is made with until it is made: a leak that was stopped stays stopped.
-
-        Raises: Unauthenticated.
-        """
-        rows: list[QuerySet[Any]] = [User.objects.filter(pk=self._user.pk, is_active=True)]
-        if isinstance(self._held, Credential):
-            rows.append(type(self._held).objects.valid().filter(pk=self._held.pk))
-        if not all(found.select_for_update(of=("self",)).first() for found in rows):
-            raise Unauthenticated("taken back while it made a key")
 
     def _narrowed(self, scopes: list[str] | None) -> list[str] | None:
         """By their whole names. What there is not and what the caller lacks get the same answer."""
@@ -110,6 +121,15 @@ class ApiKeyMaker:
         if not set(scopes) <= set(names):
             raise ValidationError({"scopes": ["Only permissions that you have with this credential."]})
         return sorted({names[scope] for scope in scopes})
+
+    def _nearby(self, addresses: list[str] | None) -> list[str]:
+        """Not from elsewhere than the key that it is made with."""
+        networks = self._principal.addresses
+        if addresses is None:
+            return list(networks)
+        if networks and not (addresses and are_within(tuple(addresses), networks)):
+            raise ValidationError({"addresses": ["Only networks that this credential may come from."]})
+        return addresses
 
     def _ended(self, expires_at: datetime | None) -> datetime | None:
         """Not after the key that it is made with: a key that leaks must not outlive itself."""

@@ -10,11 +10,14 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import Error as DatabaseFailure
 from django.http import Http404
 from rest_framework import exceptions
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 
 from sessions_app.addresses import address_of
 from sessions_app.exceptions import PreferenceRefused, Refused, Unauthenticated
-from sessions_app.sign_in_log import note_refused
+from sessions_app.refusal_log import log_refusal
+from sessions_app.refusals import refusals
+from sessions_app.transport.refusal import unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +39,9 @@ def document(status: int, detail: str, **members: Any) -> dict[str, Any]:
 def answer(error: Exception, context: Mapping[str, Any]) -> Response:
     """Django REST framework's EXCEPTION_HANDLER. Nothing gets past it: what nobody foresaw is a 500 with an id."""
     refusal = as_refusal(error, context)
-    if isinstance(refusal, Unauthenticated):
-        request = context["request"]
-        note_refused(refusal, address_of(request), request.headers)
+    refusals.note(refusal)
+    request = context["request"]
+    log_refusal(refusal, "http", address_of(request), request.headers)
     members = refusal.data if isinstance(refusal.data, dict) else {}
     headers = {name.decode(): value.decode() for name, value in refusal.headers}
     data = document(refusal.status, refusal.message, **members)
@@ -66,8 +69,8 @@ def as_refusal(error: Exception, context: Mapping[str, Any]) -> Refused:
         case SuspiciousOperation():
             return Refused("Not accepted as it is.")
         case DatabaseFailure():
-            logger.error("The database failed", exc_info=error)
-            return Refused("The database is not available.", status=503, headers=[(b"retry-after", b"1")])
+            writes = context["request"].method not in SAFE_METHODS
+            return unavailable(error, "The database failed", writes=writes)
     return crashed(error, context)
 
 

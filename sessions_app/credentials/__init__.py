@@ -1,6 +1,6 @@
 """How callers prove who they are: one file per kind of credential.
 
-Each kind has `authenticate(secret) -> Principal | None`: None says "not mine", and Unauthenticated
+Each kind has `authenticate(secret, address) -> Principal | None`: None says "not mine", and Unauthenticated
 is raised for "mine, but bad"; and `current(ids)` for those whose streams are open. Here only the order and
 the one-credential rule are decided.
 """
@@ -10,6 +10,7 @@ from functools import partial
 from hashlib import sha256
 
 from sessions_app import tokens
+from sessions_app.addresses import network_of
 from sessions_app.callers import Presented
 from sessions_app.exceptions import Refused, Unauthenticated
 from sessions_app.jwt.key_set import KeysMissing
@@ -21,16 +22,19 @@ from . import api_key, browser, command, guest, jwt, outside_jwt, session_token
 KINDS = (api_key, session_token, jwt, outside_jwt)
 HOLDERS = (*KINDS, browser, guest, command)
 """Whose streams may be open, and whose calls may last."""
+TELLING = (api_key, session_token, jwt)
+"""Whose holders may be told why it was revoked."""
 OWN_HEADERS = {"x-api-key": tokens.API_KEY, "x-session-token": tokens.SESSION_TOKEN}
 """By the header that only one kind may come in: how that kind begins. Any kind may come as a Bearer."""
 CREDENTIAL_HEADERS = ("authorization", *OWN_HEADERS)
 
 
-def presented(headers: Mapping[str, str], network: str) -> Presented:
+def presented(headers: Mapping[str, str], address: str | None) -> Presented:
     """The one credential in lower-case `headers`. Raises: Refused (400) for two, Unauthenticated for none."""
     secret = only_secret(headers)
-    # What is remembered is never a usable secret, only what one hashes to.
-    return Presented(sha256(secret.encode()).digest(), partial(identified, secret), network)
+    # What is remembered is never a usable secret, only what one hashes to; and from where, as that may decide.
+    key = sha256(f"{address} {secret}".encode()).digest()
+    return Presented(key, partial(identified, secret, address), network_of(address))
 
 
 def only_secret(headers: Mapping[str, str]) -> str:
@@ -56,18 +60,19 @@ def bearer(value: str) -> str:
     return secret.strip()
 
 
-async def identified(secret: str) -> Principal:
+async def identified(secret: str, address: str | None) -> Principal:
     """Asked again when an outside issuer's keys had to be fetched: that is waited for here, not on a thread."""
     try:
-        return await identity_pool.run(lambda: identify(secret))
+        return await identity_pool.run(lambda: identify(secret, address))
     except KeysMissing as missing:
         await missing.arrived()
-        return await identity_pool.run(lambda: identify(secret))
+        return await identity_pool.run(lambda: identify(secret, address))
 
 
-def identify(secret: str) -> Principal:
+def identify(secret: str, address: str | None = None) -> Principal:
+    """Whose it is, shown from there. Raises: Unauthenticated, KeysMissing."""
     for kind in KINDS:
-        principal: Principal | None = kind.authenticate(secret)
+        principal: Principal | None = kind.authenticate(secret, address)
         if principal is not None:
             return principal
     raise Unauthenticated("of no known kind")
@@ -80,8 +85,20 @@ def current(proofs: Collection[str]) -> dict[str, Principal]:
     """
     found: list[Principal] = []
     for kind in HOLDERS:
-        prefix = f"{kind.IDENTITY}:"
-        ids = [proof.removeprefix(prefix) for proof in proofs if proof.startswith(prefix)]
-        if ids:
+        if ids := ids_of(kind.IDENTITY, proofs):
             found += kind.current(ids)
     return {principal.proof: principal for principal in found}
+
+
+def last_words(proofs: Collection[str]) -> dict[str, str]:
+    """What the holders of those that were revoked are told, by `Principal.proof`. They proved them before."""
+    found: dict[str, str] = {}
+    for kind in TELLING:
+        if ids := ids_of(kind.IDENTITY, proofs):
+            found |= {f"{kind.IDENTITY}:{name}": message for name, message in kind.last_words(ids).items()}
+    return found
+
+
+def ids_of(identity: str, proofs: Collection[str]) -> list[str]:
+    prefix = f"{identity}:"
+    return [proof.removeprefix(prefix) for proof in proofs if proof.startswith(prefix)]

@@ -11,9 +11,25 @@ IDENTITY = ApiKey.IDENTITY
 
 
 def current(ids: Collection[str]) -> list[Principal]:
-    """What those of these keys that are still valid may do now. `ids` are what follows `api-key:`."""
-    return ApiKey.principals(ApiKey.still_valid([int(pk) for pk in ids]))
+    """What those of these keys that are still valid may do now. `ids` are what follows `api-key:`: which key, and
+    which of its secrets was shown, unless it was the first.
+    """
+    shown = [(int(pk), int(number or 0)) for pk, _, number in (text.partition(".") for text in ids)]
+    keys = {key.pk: key for key in ApiKey.still_valid({pk for pk, _ in shown})}
+    principals = dict(zip(keys, ApiKey.principals(keys.values()), strict=True))
+    return [
+        keys[pk].by_secret(principals[pk], number)
+        for pk, number in shown
+        if pk in keys and keys[pk].has_secret(number)
+    ]
 
 
-def authenticate(secret: str) -> Principal | None:
-    return opaque.authenticate(ApiKey, secret)
+def last_words(ids: Collection[str]) -> dict[str, str]:
+    """What the holders of revoked ones are told, by what follows `api-key:`."""
+    pks = {text: int(text.partition(".")[0]) for text in ids}
+    messages = ApiKey.messages(pks.values())
+    return {text: messages[pk] for text, pk in pks.items() if pk in messages}
+
+
+def authenticate(secret: str, address: str | None) -> Principal | None:
+    return opaque.authenticate(ApiKey, secret, address)

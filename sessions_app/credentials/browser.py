@@ -37,7 +37,9 @@ def current(ids: Collection[str]) -> list[Principal]:
     users = {
         str(user.pk): user
         for user in User.objects.filter(
-            pk__in={data[SESSION_KEY] for data in kept.values() if SESSION_KEY in data}, is_active=True
+            pk__in={data[SESSION_KEY] for data in kept.values() if SESSION_KEY in data},
+            is_active=True,
+            is_service=False,
         )
     }
     granted = User.permission_names_of(list(users.values()))

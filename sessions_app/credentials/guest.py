@@ -5,6 +5,7 @@ from functools import partial
 
 from django.contrib.auth.models import Permission
 
+from sessions_app.addresses import network_of
 from sessions_app.callers import Presented
 from sessions_app.exceptions import Refused
 from sessions_app.limits import GUEST, Bucket
@@ -17,12 +18,13 @@ IDENTITY = "guest"
 USERNAME = "Guest User"
 
 
-def presented(headers: Mapping[str, str], network: str) -> Presented:
+def presented(headers: Mapping[str, str], address: str | None) -> Presented:
     """Nothing but an address. Raises: Refused (400) for a credential."""
     from . import CREDENTIAL_HEADERS
 
     if any(name in headers for name in CREDENTIAL_HEADERS):
         raise Refused("Guests present no credential; whoever has one uses /mcp.")
+    network = network_of(address)
     return Presented(f"{IDENTITY}:{network}".encode(), partial(identified, network), network)
 
 

@@ -14,7 +14,7 @@ from sessions_app.principal import Principal
 IDENTITY = TokenFamily.IDENTITY
 
 
-def authenticate(secret: str) -> Principal | None:
+def authenticate(secret: str, address: str | None) -> Principal | None:
     """Three queries: the family with its user, whether this token is revoked, and what the user may do."""
     if "." not in secret:
         return None
@@ -26,7 +26,8 @@ def authenticate(secret: str) -> Principal | None:
         if family.is_due_to_note_use():
             background_pool.later(family.note_use)
         return shown(claims, family.principal())
-    raise Unauthenticated(f"a JWT of cgf_{claims.family} that is revoked or over")
+    told = last_words([claims.as_text()]).get(claims.as_text(), "")
+    raise Unauthenticated(f"a JWT of cgf_{claims.family} that is revoked or over", told=told)
 
 
 def current(ids: Collection[str]) -> list[Principal]:
@@ -37,6 +38,14 @@ def current(ids: Collection[str]) -> list[Principal]:
     valid = list(vouched_for([Claims.from_text(text) for text in ids]))
     principals = TokenFamily.principals([family for _, family in valid])
     return [shown(claims, principal) for (claims, _), principal in zip(valid, principals, strict=True)]
+
+
+def last_words(ids: Collection[str]) -> dict[str, str]:
+    """What those are told whose family was revoked, by what follows `family:`."""
+    families = {text: Claims.from_text(text).family for text in ids}
+    revoked = TokenFamily.objects.filter(public_id__in=filter(None, families.values())).exclude(revoked_at=None)
+    messages = dict(revoked.exclude(revoked_message="").values_list("public_id", "revoked_message"))
+    return {text: messages[family] for text, family in families.items() if family in messages}
 
 
 def vouched_for(shown: Collection[Claims]) -> Iterator[tuple[Claims, TokenFamily]]:

@@ -7,7 +7,7 @@ from sessions_app.pool import background_pool
 from sessions_app.principal import Principal
 
 
-def authenticate(model: type[Opaque], secret: str) -> Principal | None:
+def authenticate(model: type[Opaque], secret: str, address: str | None) -> Principal | None:
     """Two queries: the row with its user, and what the user may do. None at all for a wrong checksum."""
     if not secret.startswith(f"{model.PREFIX}_"):
         return None
@@ -17,7 +17,11 @@ def authenticate(model: type[Opaque], secret: str) -> Principal | None:
         raise Unauthenticated(f"{kind} with a wrong checksum")
     shown = model.shown_by(token)
     if shown is None:
-        raise Unauthenticated(f"{kind} {model.PREFIX}_{token.public_id} is unknown, expired or revoked")
+        reason = f"{kind} {model.PREFIX}_{token.public_id} is unknown, expired or revoked"
+        raise Unauthenticated(reason, told=model.message_for(token))
+    principal = shown.shown_as(shown.principal(), token)
+    if not principal.may_come_from(address):
+        raise Unauthenticated(f"{kind} {shown.prefix} is not for requests from {address}")
     if shown.is_due_to_note_use(token):
         background_pool.later(lambda: shown.note_use(token))
-    return shown.principal()
+    return principal

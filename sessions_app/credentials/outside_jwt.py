@@ -13,7 +13,7 @@ from sessions_app.principal import Principal
 IDENTITY = OutsideIdentity.IDENTITY
 
 
-def authenticate(secret: str) -> Principal | None:
+def authenticate(secret: str, address: str | None) -> Principal | None:
     """Raises: Unauthenticated; KeysMissing, for whoever can wait until the issuer's keys are here."""
     if "." not in secret:
         return None

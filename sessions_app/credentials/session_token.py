@@ -23,10 +23,15 @@ def current(ids: Collection[str]) -> list[Principal]:
     return SessionToken.principals(held)
 
 
+def last_words(ids: Collection[str]) -> dict[str, str]:
+    """What the holders of revoked ones are told, by what follows `session-token:`."""
+    return {str(pk): message for pk, message in SessionToken.messages([int(pk) for pk in ids]).items()}
+
+
 def note_use(tokens: Iterable[SessionToken]) -> None:
     for token in tokens:
         token.note_use()
 
 
-def authenticate(secret: str) -> Principal | None:
-    return opaque.authenticate(SessionToken, secret)
+def authenticate(secret: str, address: str | None) -> Principal | None:
+    return opaque.authenticate(SessionToken, secret, address)

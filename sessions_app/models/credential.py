@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from sessions_app import authority, tokens
 from sessions_app.limits import CALLS, CREDENTIAL, Bucket, Limit
+from sessions_app.plain_text import one_line
 from sessions_app.principal import Principal
 from sessions_app.rates import is_rate, validate_rate
 
@@ -16,6 +17,8 @@ from .user import User
 
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
 LONGEST_REASON = 200
+LONGEST_MESSAGE = 100
+"""Characters that its holder is told."""
 
 
 class CredentialQuerySet[C: "Credential"](models.QuerySet[C]):
@@ -40,13 +43,16 @@ class CredentialQuerySet[C: "Credential"](models.QuerySet[C]):
         public_id = prefix.removeprefix(f"{self.model.PREFIX}_").split("_")[0]
         return self.filter(public_id=public_id)
 
-    def revoke(self, reason: str = "") -> int:
-        """How many were not revoked until now. `reason` is for operators to read: by whom, and why."""
+    def revoke(self, reason: str = "", tell: str = "") -> int:
+        """How many were not revoked until now. `reason` is for operators to read: by whom, and why. `tell` is for
+        whoever shows one from now on, and was right about its secret.
+        """
         with transaction.atomic():
             standing = self.filter(revoked_at=None)
             if users := set(standing.values_list("user_id", flat=True)):
                 authority.changed(*users)
-            return standing.update(revoked_at=timezone.now(), revoked_reason=reason[:LONGEST_REASON])
+            said = {"revoked_reason": reason[:LONGEST_REASON], "revoked_message": one_line(tell, LONGEST_MESSAGE)}
+            return standing.update(revoked_at=timezone.now(), **said)
 
 
 class Credential(models.Model):
@@ -75,6 +81,9 @@ class Credential(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_reason = models.CharField(max_length=LONGEST_REASON, blank=True, editable=False)
+    revoked_message = models.CharField(
+        max_length=LONGEST_MESSAGE, blank=True, editable=False, help_text="What its holder is told."
+    )
 
     objects: Any
 
@@ -94,6 +103,11 @@ class Credential(models.Model):
     def label(self) -> str:
         """What its caller goes by."""
         return self.user.get_username()
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Where its requests may come from. None named: from anywhere."""
+        return ()
 
     @property
     def status(self) -> str:
@@ -136,6 +150,7 @@ class Credential(models.Model):
             buckets=self.buckets(),
             expires_at=self.expires_at,
             is_narrowed=self.scopes is not None,
+            addresses=self.networks,
         )
 
     def buckets(self) -> tuple[Bucket, ...]:
@@ -157,6 +172,12 @@ class Credential(models.Model):
     def used_now(self, token: tokens.Token | None) -> dict[str, Any]:
         return {"last_used_at": timezone.now()}
 
-    def revoke(self, reason: str = "") -> bool:
+    def revoke(self, reason: str = "", tell: str = "") -> bool:
         """False if it was revoked already."""
-        return bool(type(self).objects.filter(pk=self.pk).revoke(reason) == 1)
+        return bool(type(self).objects.filter(pk=self.pk).revoke(reason, tell) == 1)
+
+    @classmethod
+    def messages(cls, pks: Collection[int]) -> dict[int, str]:
+        """What the holders of those that were revoked are told, where there is something. One query."""
+        revoked = cls.objects.filter(pk__in=pks).exclude(revoked_at=None).exclude(revoked_message="")
+        return dict(revoked.values_list("pk", "revoked_message"))

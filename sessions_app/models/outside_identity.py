@@ -39,8 +39,11 @@ class OutsideIdentity(models.Model):
         """Its identity, which sessions bind to."""
         return f"{self.IDENTITY}:{self.issuer}#{self.subject}"
 
-    def revoke(self, reason: str = "") -> bool:
-        """Keep the subject out: the link goes, and an operator may make it anew. False if it is gone already."""
+    def revoke(self, reason: str = "", tell: str = "") -> bool:
+        """Keep the subject out: the link goes, and an operator may make it anew. False if it is gone already.
+
+        With the link goes who could be told; what is open now is, as its session ends.
+        """
         logger.warning("%s is %s no more: %s", self, self.user, reason)
         return self.delete()[0] > 0
 

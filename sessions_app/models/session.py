@@ -8,10 +8,13 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from sessions_app.exceptions import TooManySubscriptions
+from sessions_app.plain_text import visible
 from sessions_app.principal import Principal
 from sessions_app.session_cache import SessionCache
-from sessions_app.transport.bus import SessionChanged, bus
+from sessions_app.transport.bus import bus
+from sessions_app.transport.events import SessionChanged
 
+from .credential import LONGEST_MESSAGE
 from .session_lifetime import HTTP, WEBSOCKET, end_of_life, longest_silence
 from .session_queryset import FIRST_STATELESS_VERSION, SessionQuerySet
 from .user import User
@@ -58,6 +61,7 @@ class Session(models.Model):
     expires_at = models.DateTimeField(default=end_of_life)
     ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=200, blank=True)
+    end_message = models.CharField(max_length=LONGEST_MESSAGE, blank=True, help_text="What its client is told.")
 
     calls = models.PositiveBigIntegerField(default=0)
     errors = models.PositiveBigIntegerField(default=0)
@@ -72,6 +76,10 @@ class Session(models.Model):
         indexes = [
             models.Index(fields=["-last_activity_at"], name="session_activity"),
             models.Index(fields=["user", "credential"], condition=Q(ended_at=None), name="open_sessions_of"),
+            # What operators look for. Each costs something once a minute, when the activity is noted.
+            models.Index(fields=["label", "-last_activity_at"], name="sessions_of_label"),
+            models.Index(fields=["client_name", "-last_activity_at"], name="sessions_of_client"),
+            models.Index(fields=["ip", "-last_activity_at"], name="sessions_from_ip"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -83,6 +91,11 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"{self.label} with {self.client_name or 'an unnamed client'}"
+
+    @property
+    def client(self) -> str:
+        """Its name and version, as it calls itself, made harmless to look at. Empty if it has none."""
+        return visible(f"{self.client_name} {self.client_version}".strip())
 
     @property
     def is_live(self) -> bool:
@@ -102,6 +115,11 @@ class Session(models.Model):
         """As `Operation.session` has it."""
         has_id = self.is_durable or self.transport == WEBSOCKET
         return self.public_id if has_id else unnamed_session(self.credential, self.client_name)
+
+    @property
+    def owner(self) -> str:
+        """As `Principal.owner`: whose operations its own are among."""
+        return self.credential if self.user_id is None else f"user:{self.user_id}"
 
     @cached_property
     def cache(self) -> SessionCache:
@@ -147,11 +165,11 @@ class Session(models.Model):
     def unsubscribe(self, uri: str) -> None:
         self.subscriptions.filter(uri=uri).delete()
 
-    def end(self, reason: str) -> bool:
-        """False if it had ended already."""
-        return type(self).objects.filter(pk=self.pk).end(reason) == 1
+    def end(self, reason: str, tell: str = "") -> bool:
+        """False if it had ended already. `reason` is for operators to read, `tell` for its client."""
+        return type(self).objects.filter(pk=self.pk).end(reason, tell) == 1
 
-    def end_and_revoke(self, reason: str) -> bool:
+    def end_and_revoke(self, reason: str, tell: str = "") -> bool:
         """Also take its credential, so that the client is kept out. False if that was over, or it is a guest's."""
-        self.end(reason)
-        return self.user is not None and self.user.shut_out(self.credential, reason)
+        self.end(reason, tell)
+        return self.user is not None and self.user.take_credential(self.credential, reason, tell)

@@ -1,19 +1,24 @@
 """What is asked of sessions, and done to many of them."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models, transaction
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, Max, Q, Value, When
 from django.utils import timezone
 
 from sessions_app import authority, session_cache
 from sessions_app.exceptions import TooManySessions
+from sessions_app.plain_text import one_line
 from sessions_app.principal import Principal
 from sessions_app.sign_in_log import note_opening
-from sessions_app.transport.bus import SessionChanged, bus
+from sessions_app.transport.bus import bus
+from sessions_app.transport.events import SessionChanged
 
+from . import session_room
+from .credential import LONGEST_MESSAGE, Credential
 from .session_lifetime import HTTP, WEBSOCKET, deserted, lasting
 
 if TYPE_CHECKING:
@@ -61,6 +66,14 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Those of either era that last as long as a socket. Nothing finds them but that socket."""
         return self.filter(transport=WEBSOCKET)
 
+    def last_with(self, credentials: Collection[Credential]) -> "dict[str, Session]":
+        """The one of each that was active last, by the credential's identity. Two queries for all of them."""
+        users = {credential.user_id for credential in credentials}
+        theirs = self.filter(user__in=users, credential__in=[each.credential for each in credentials]).order_by()
+        last = dict(theirs.values_list("credential").annotate(last=Max("last_activity_at")))
+        found = theirs.filter(last_activity_at__in=last.values())
+        return {row.credential: row for row in found if row.last_activity_at == last[row.credential]}
+
     def continued(self, principal: Principal, *, client_name: str) -> "Session | None":
         """The live session of this caller and client over HTTP. One read."""
         return self.live().stateless().of(principal).filter(client_name=client_name).first()
@@ -99,15 +112,20 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
         Callers at the same moment may pass the caps by a few; nothing depends on the exact number.
         """
-        most, rivals = MOST_IN_ALL, self.filter(ended_at=None)
+        most, rivals, room = MOST_IN_ALL, self.filter(ended_at=None), session_room.of_everybody
         if principal.account is None:
-            most, rivals = MOST_IN_ALL // GUESTS_SHARE, rivals.filter(user=None)
-        # The clock is asked only when it matters: what nobody has ended yet is counted from an index alone.
-        if all(sessions.order_by()[most - 1 :].exists() for sessions in (rivals, rivals.live())):
+            most, rivals, room = MOST_IN_ALL // GUESTS_SHARE, rivals.filter(user=None), session_room.of_guests
+        if not room.take(partial(rivals.room_among, most)):
             raise TooManySessions(most)
         of_caller = self.live().of(principal).order_by("-last_activity_at", "-pk").values_list("pk", flat=True)
         if quietest := list(of_caller[MOST_OF_ONE - 1 : 2 * MOST_OF_ONE]):
             self.filter(pk__in=quietest).end(f"more than {MOST_OF_ONE} sessions of one credential")
+
+    def room_among(self, most: int) -> int:
+        """How many more there may be beside these, of `most` live ones."""
+        # The clock is asked only when it matters: what nobody has ended yet is counted from an index alone.
+        counted = (most - sessions.order_by()[:most].count() for sessions in (self, self.live()))
+        return next((room for room in counted if room > 0), 0)
 
     def expire(self) -> int:
         """Say of those that expired that they have ended. Nobody need be told: every process has a clock."""
@@ -122,12 +140,13 @@ class SessionQuerySet(models.QuerySet["Session"]):
             transaction.on_commit(partial(session_cache.clear, kept))
             return closing.update(ended_at=timezone.now(), end_reason=reason)
 
-    def end(self, reason: str) -> int:
-        """End the live ones and tell the processes that hold their streams and calls."""
+    def end(self, reason: str, tell: str = "") -> int:
+        """End the live ones and tell the processes that hold their streams and calls. `tell`: for the clients."""
         with transaction.atomic():
             ending = list(self.live().order_by("pk").values_list("pk", "user_id", "public_id"))
             live = self.filter(pk__in=[pk for pk, _, _ in ending], ended_at=None)
-            ended = live.update(ended_at=timezone.now(), end_reason=reason[:200])
+            said = {"end_reason": reason[:200], "end_message": one_line(tell, LONGEST_MESSAGE)}
+            ended = live.update(ended_at=timezone.now(), **said)
             if owners := {user for _, user, _ in ending}:
                 authority.changed(*owners)  # first, so that whoever hears of it reads it
             for pk, _, _ in ending:

@@ -46,6 +46,7 @@ class TokenFamily(SignIn):
         default_related_name = "token_families"
         ordering = ["-created_at"]
         verbose_name_plural = "token families"
+        indexes = [models.Index(fields=["-created_at"], name="newest_families")]
 
     def __str__(self) -> str:
         return f"tokens {self.prefix}"

@@ -1,14 +1,16 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AbstractUser, Group, Permission
 from django.db import transaction
-from django.db.models import DateTimeField, Q, QuerySet
+from django.db.models import BooleanField, CheckConstraint, DateTimeField, Max, Q, QuerySet
 from django.utils import timezone
 
 from sessions_app import authority
+from sessions_app.permissions import granted_to
 
 if TYPE_CHECKING:
     from .credential import Credential
@@ -39,11 +41,24 @@ class User(AbstractUser):
         null=True, blank=True, editable=False, help_text="Until then an operator may show a link, once."
     )
 
+    is_service = BooleanField(
+        "service account",
+        default=False,
+        help_text="Of a program: it has API keys, and nobody signs in to it. It is never staff.",
+    )
+
     _password: str | None  # Django's, until it is saved
     _is_password_taken = False
 
     class Meta(AbstractUser.Meta):
         db_table = "sessions_user"
+        constraints = [
+            CheckConstraint(
+                condition=Q(is_service=False) | Q(is_staff=False, is_superuser=False),
+                name="no_service_account_is_staff",
+                violation_error_message="A service account is neither staff nor superuser.",
+            )
+        ]
 
     def save(self, **kwargs: Any) -> None:
         """A changed password ends what was got for the old one; one that is only hashed anew does not."""
@@ -62,9 +77,9 @@ class User(AbstractUser):
 
     @transaction.atomic
     def _save_password(self, kwargs: dict[str, Any]) -> None:
-        self.tokens_valid_after, self.reset_link_until = timezone.now(), None
+        self.reset_link_until = None
         if kwargs.get("update_fields") is not None:
-            kwargs["update_fields"] = {*kwargs["update_fields"], "tokens_valid_after", "reset_link_until"}
+            kwargs["update_fields"] = {*kwargs["update_fields"], "reset_link_until"}
         super().save(**kwargs)
         self.end_sign_ins("the password was changed")
 
@@ -82,6 +97,11 @@ class User(AbstractUser):
         self.password, self._is_password_taken = unusable, True
         self.save(update_fields=["password"])
         self.mcp_sessions.all().end(reason)
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """As Django's, by which a cookie knows its user; and another one when his sign-ins were ended."""
+        known: str = super()._get_session_auth_hash(secret)  # type: ignore[misc]  # not in the stubs
+        return known if self.tokens_valid_after is None else f"{known}.{self.tokens_valid_after.timestamp()}"
 
     def leave_link_to_operators(self) -> None:
         """Let one of them show a link to choose a new password, once."""
@@ -104,18 +124,58 @@ class User(AbstractUser):
         self.api_keys.all().revoke(reason)
         self.mcp_sessions.all().end(reason)
 
+    @property
+    def status(self) -> str:
+        return "inactive" if not self.is_active else "service account" if self.is_service else "active"
+
+    @transaction.atomic
+    def become_service(self, reason: str) -> None:
+        """Let nobody sign in to it from now on. What was got for its password is over; API keys stay."""
+        self.is_service = True
+        self.set_unusable_password()
+        self.save()
+        self.end_sign_ins(reason)
+
+    @transaction.atomic
+    def deactivate(self, reason: str) -> None:
+        """Keep this user out from now on, and end all that is open."""
+        self.is_active = False
+        self.save(update_fields=["is_active"])
+        self.end_everything(reason)
+
+    @cached_property
+    def called_at(self) -> datetime | None:
+        """Last, by whatever client."""
+        latest: datetime | None = self.mcp_sessions.aggregate(latest=Max("last_activity_at"))["latest"]
+        return latest
+
+    @property
+    def last_seen_at(self) -> datetime:
+        """When he last called or signed in; who never did was seen when he was made."""
+        return max(time for time in (self.called_at, self.last_login, self.date_joined) if time is not None)
+
+    @classmethod
+    def note_last_seen(cls, users: Collection["User"]) -> None:
+        """So that `last_seen_at` is known of all of them. One query."""
+        called = cls.objects.filter(pk__in=[user.pk for user in users]).order_by().values_list("pk")
+        at = dict(called.annotate(at=Max("mcp_sessions__last_activity_at")))
+        for user in users:
+            user.called_at = at.get(user.pk)
+
     @transaction.atomic
     def end_sign_ins(self, reason: str) -> int:
-        """Revoke what was got for the password: session tokens and token families, not API keys. How many."""
+        """Revoke what was got for the password, in browsers too: not API keys. How many tokens and families."""
         authority.changed(self.pk)
+        self.tokens_valid_after = timezone.now()
+        type(self).objects.filter(pk=self.pk).update(tokens_valid_after=self.tokens_valid_after)
         return self.session_tokens.all().revoke(reason) + self.token_families.all().revoke(reason)
 
     @transaction.atomic
-    def shut_out(self, credential: str, reason: str) -> bool:
-        """Take a credential of theirs, by its identity, and end its sessions. False if it was over already."""
-        self.mcp_sessions.filter(credential=credential).end(reason)
+    def take_credential(self, credential: str, reason: str, tell: str = "") -> bool:
+        """Take one of theirs, by its identity, and end its sessions. False if it was over already."""
+        self.mcp_sessions.filter(credential=credential).end(reason, tell)
         held = self.find_credential(credential)
-        return held is not None and held.revoke(reason)
+        return held is not None and held.revoke(reason, tell)
 
     def find_credential(self, identity: str) -> "Credential | OutsideIdentity | None":
         """That of theirs which sessions bind to as `identity`."""
@@ -140,11 +200,8 @@ class User(AbstractUser):
         """
         if not self.is_active:
             return frozenset()
-        rows = Permission.objects.all()
-        if not self.is_superuser:
-            rows = rows.filter(Q(user=self) | Q(group__user=self))
-        names = rows.order_by().values_list("content_type__app_label", "codename")
-        return names_of(names)
+        rows = Permission.objects.order_by() if self.is_superuser else granted_to(self)
+        return names_of(rows.values_list("content_type__app_label", "codename"))
 
     @classmethod
     def permission_names_of(cls, users: Collection["User"]) -> Mapping[int, frozenset[str]]:
@@ -179,8 +236,7 @@ class User(AbstractUser):
             return everyone.none()
         if self.is_superuser:
             return everyone
-        mine = Permission.objects.filter(Q(user=self) | Q(group__user=self))
-        more = Permission.objects.exclude(pk__in=mine.order_by().values("pk"))
+        more = Permission.objects.exclude(pk__in=granted_to(self).values("pk"))
         above = Q(is_superuser=True) | Q(user_permissions__in=more) | Q(groups__permissions__in=more)
         if not self.is_staff:
             above |= Q(is_staff=True)

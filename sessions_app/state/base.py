@@ -70,6 +70,9 @@ def whose_epoch(owner: str) -> str:
 
 
 class State(Protocol):
+    is_away: bool
+    """Whether what processes share is, so that each goes on by itself."""
+
     async def admit(self, ticket: Ticket) -> Admission:
         """Count the request and note its operation, or refuse it and do neither. One round trip."""
 
@@ -81,6 +84,9 @@ class State(Protocol):
 
     async def operations(self, owner: str) -> list[Operation]:
         """What runs for this owner, in all processes."""
+
+    def operations_now(self, owners: Sequence[str]) -> dict[str, list[Operation]]:
+        """As `operations`, of several at once, for code that cannot await. One round trip."""
 
     async def usage(self, buckets: Sequence[Bucket]) -> list[Usage]:
         """How far each is used up, without counting."""

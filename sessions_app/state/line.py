@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError, ResponseError
 
 from sessions_app.deadline import TICK, watch
+from sessions_app.request_ids import of_nobody
 
 PATIENCE = 0.25
 """Seconds, to connect or for a reply."""
@@ -47,7 +48,7 @@ class Line:
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._unsent, self._waiting, self._has_unsent = [], deque(), asyncio.Event()
-        self._working = loop.create_task(self._work())
+        self._working = loop.create_task(self._work(), context=of_nobody())
         watch.add(self)
 
     async def _work(self) -> None:

@@ -43,6 +43,8 @@ class Window:
 class MemoryState:
     """Safe from several threads; `clock` gives seconds."""
 
+    is_away = False
+
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
@@ -128,9 +130,13 @@ class MemoryState:
                     self._running[owner][operation.id] = (until, operation)
 
     async def operations(self, owner: str) -> list[Operation]:
+        return self.operations_now([owner])[owner]
+
+    def operations_now(self, owners: Sequence[str]) -> dict[str, list[Operation]]:
         now = self._clock()
         with self._lock:
-            return [operation for until, operation in self._running.get(owner, {}).values() if until > now]
+            running = {owner: self._running.get(owner, {}).values() for owner in owners}
+            return {owner: [each for until, each in kept if until > now] for owner, kept in running.items()}
 
     async def usage(self, buckets: Sequence[Bucket]) -> list[Usage]:
         return self.usage_now(buckets)

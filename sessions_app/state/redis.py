@@ -15,16 +15,19 @@ from redis import Redis
 from redis.exceptions import NoScriptError, RedisError
 
 from sessions_app.limits import Bucket, Limit
+from sessions_app.metrics import REDIS_LOSSES
+from sessions_app.outage import Log
+from sessions_app.request_ids import of_nobody
 
-from .base import LEASE, Admission, Operation, Ticket, Usage, whose_epoch
+from .base import LEASE, Admission, Operation, Ticket, Usage
 from .line import PATIENCE, Line
 from .memory import MemoryState, new_epoch
 from .script import Script
+from .spelling import EVERYBODY, bucket_key, epoch_key, member, operation_of, running_key
 
 logger = logging.getLogger(__name__)
+log = Log()
 
-PREFIX = "concierge:"
-EVERYBODY = f"{PREFIX}epoch"
 EPOCHS_ARE_KEPT = 86_400
 """Seconds. One that is gone is made anew, and everybody it is about is read again."""
 LOOK_AGAIN_EVERY = 0.5
@@ -44,14 +47,14 @@ class RedisState:
             url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, decode_responses=True
         )
         self._local = MemoryState()
-        self._is_away = False
+        self.is_away = False
         self._owed: dict[tuple[str, str], None] = {}
         """Operations that ended while it was away, which it may still take for running."""
         self._looking: asyncio.Task[None] | None = None
         self._threads_wait_until = 0.0
 
     async def admit(self, ticket: Ticket) -> Admission:
-        if not self._is_away:
+        if not self.is_away:
             try:
                 return admission(ticket, await self._run(ADMIT, *self._asked(ticket)))
             except RedisError as error:
@@ -67,8 +70,13 @@ class RedisState:
                 return admission(ticket, self._client.eval(ADMIT.text, len(keys), *keys, *values))
             except RedisError as error:
                 self._threads_wait_until = time.monotonic() + LOOK_AGAIN_EVERY
-                logger.warning("Limits are counted in each process: Redis fails: %s", error)
+                log.seldom(logger, "Limits are counted in each process: Redis fails", error)
         return self._admit_locally(ticket)
+
+    def try_out(self) -> None:
+        """Let in nobody, as calls are let in. Raises: RedisError, where `take` would count by itself."""
+        keys, values = self._asked(Ticket("nobody", [PROBE]))
+        self._client.eval(ADMIT.text, len(keys), *keys, *values)
 
     def give_back(self, buckets: Sequence[Bucket]) -> None:
         self._local.give_back(buckets)
@@ -102,14 +110,14 @@ class RedisState:
             return
         self._local.finish(ticket)
         ended = (running_key(ticket.owner), member(ticket.operation))
-        if not self._is_away:
+        if not self.is_away:
             forget(self._line.send("ZREM", *ended))
         elif len(self._owed) < MOST_OWED:
             self._owed[ended] = None
 
     def renew(self, tickets: Sequence[Ticket]) -> None:
         self._local.renew(tickets)
-        if self._is_away:
+        if self.is_away:
             return
         for ticket in tickets:
             if ticket.operation is not None:
@@ -117,7 +125,7 @@ class RedisState:
                 forget(self._line.send("EVAL", RUNNING.text, 1, running_key(ticket.owner), *values))
 
     async def operations(self, owner: str) -> list[Operation]:
-        if not self._is_away:
+        if not self.is_away:
             try:
                 members = await self._run(RUNNING, [running_key(owner)], [LEASE_MS])
                 return [operation_of(text) for text in members]
@@ -125,8 +133,20 @@ class RedisState:
                 self._went_away(error)
         return await self._local.operations(owner)
 
+    def operations_now(self, owners: Sequence[str]) -> dict[str, list[Operation]]:
+        if owners and time.monotonic() >= self._threads_wait_until:
+            try:
+                with self._client.pipeline(transaction=False) as pipeline:
+                    for owner in owners:
+                        pipeline.eval(RUNNING.text, 1, running_key(owner), LEASE_MS)
+                    found = [[operation_of(text) for text in members] for members in pipeline.execute()]
+                return dict(zip(owners, found, strict=True))
+            except RedisError:
+                self._threads_wait_until = time.monotonic() + LOOK_AGAIN_EVERY
+        return self._local.operations_now(owners)
+
     async def usage(self, buckets: Sequence[Bucket]) -> list[Usage]:
-        if not self._is_away and buckets:
+        if not self.is_away and buckets:
             windows: list[str | int] = [bucket.limit.seconds * 1_000_000 for bucket in buckets]
             try:
                 return usages(buckets, await self._run(USAGE, [bucket_key(bucket) for bucket in buckets], windows))
@@ -156,7 +176,7 @@ class RedisState:
                 pipeline.execute()
         except RedisError as error:
             self._threads_wait_until = time.monotonic() + LOOK_AGAIN_EVERY
-            logger.warning("Changes of authority count a second late: Redis fails: %s", error)
+            log.seldom(logger, "Changes of authority count a second late: Redis fails", error)
 
     # --- While it is away ---
 
@@ -167,22 +187,23 @@ class RedisState:
             return await self._line.send("EVAL", script.text, len(keys), *keys, *values)
 
     def _went_away(self, error: Exception) -> None:
-        if not self._is_away:
-            self._is_away = True
+        if not self.is_away:
+            self.is_away = True
+            REDIS_LOSSES.inc()
             logger.warning(
                 "Limits are counted in each process, changes count a second late: Redis fails: %s", error
             )
 
     def _look_for_it(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._is_away and (
+        if self.is_away and (
             self._looking is None or self._looking.done() or self._looking.get_loop() is not loop
         ):
-            self._looking = loop.create_task(self._look())
+            self._looking = loop.create_task(self._look(), context=of_nobody())
 
     async def _look(self) -> None:
         """In the background, so that no call waits for it. It must be able to do what calls ask of it."""
-        while self._is_away:
+        while self.is_away:
             await asyncio.sleep(LOOK_AGAIN_EVERY)
             try:
                 await self._run(ADMIT, *self._asked(Ticket("nobody", [PROBE])))  # one that writes
@@ -192,7 +213,7 @@ class RedisState:
                     del self._owed[next(iter(self._owed))]
             except RedisError:
                 continue
-            self._is_away = False
+            self.is_away = False
             logger.info("Redis is back")
 
 
@@ -212,29 +233,6 @@ def usages(buckets: Sequence[Bucket], reply: Any) -> list[Usage]:
         Usage(bucket, max(0, bucket.limit.most - count), int(microseconds) / 1e6)
         for bucket, (count, microseconds) in zip(buckets, pairs, strict=True)
     ]
-
-
-def epoch_key(owner: str) -> str:
-    return f"{EVERYBODY}:{whose_epoch(owner)}"
-
-
-def running_key(owner: str) -> str:
-    return f"{PREFIX}running:{owner}"
-
-
-def bucket_key(bucket: Bucket) -> str:
-    return f"{PREFIX}limit:{bucket.key}"
-
-
-def member(operation: Operation) -> str:
-    session = operation.session.replace(" ", "")  # which only a wrong one has
-    return f"{operation.id}:{operation.digest} {operation.started_at:.6f} {session} {operation.name}"
-
-
-def operation_of(text: str) -> Operation:
-    identifiers, started_at, session, name = text.split(" ", 3)
-    identifier, _, digest = identifiers.partition(":")
-    return Operation(identifier, name, session, float(started_at), digest)
 
 
 def forget(reply: "asyncio.Future[Any]") -> None:

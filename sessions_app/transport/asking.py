@@ -13,9 +13,11 @@ from django.db import Error as DatabaseFailure
 from sessions_app.deadline import watch
 from sessions_app.models import ServerRequest, Session
 from sessions_app.models.server_request import LEASE
+from sessions_app.outage import log
 from sessions_app.pool import background_pool, identity_pool
 
-from .bus import ReplyArrived, bus
+from .bus import bus
+from .events import ReplyArrived
 
 logger = logging.getLogger(__name__)
 
@@ -95,8 +97,8 @@ class Waiting:
             if time.monotonic() >= self._next_renewal:
                 self._next_renewal = time.monotonic() + RENEW_EVERY
                 await background_pool.run(mine.renew)
-        except DatabaseFailure:
-            logger.warning("The database did not say whether clients replied")
+        except DatabaseFailure as failure:
+            log.tell(logger, "The database did not say whether clients replied", failure)
 
 
 waiting = Waiting()

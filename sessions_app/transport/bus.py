@@ -9,6 +9,7 @@ import asyncio
 import dataclasses
 import logging
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,16 +18,15 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers import InMemoryChannelLayer, channel_layers
-from mcp.shared.subscriptions import (
-    PromptsListChanged,
-    ResourcesListChanged,
-    ResourceUpdated,
-    ServerEvent,
-    ToolsListChanged,
-    event_from_wire,
-)
+
+from sessions_app.outage import Log
+from sessions_app.postgresql.availability import availability
+
+from .events import KINDS, Event, Missed
 
 logger = logging.getLogger(__name__)
+log = Log()
+"""Of its own: that nobody hears anything is said, whatever else is."""
 
 GROUP = "concierge.bus"
 MOST_UNSENT = 10_000
@@ -34,69 +34,17 @@ MOST_UNSENT = 10_000
 LARGEST_BATCH = 200
 SLOWEST_SEND = 1.0
 """Seconds."""
+CALLS_ITSELF_EVERY = 1.0
+"""Seconds. Who does not hear himself hears nobody: a Redis that was flushed or restarted has forgotten who
+listens, one that hangs or is full passes nothing on."""
+DEAF_AFTER = 2.5
+"""Seconds without hearing himself. Then, and until he does, listeners are told as often that they may have missed
+something; and once more when he does."""
 GROUP_IS_JOINED_EVERY = 10.0
-"""Seconds. A Redis that was flushed or restarted has forgotten who listens."""
+"""Seconds, and whenever he is deaf."""
 PAUSE_AFTER_FAILURE = 1.0
-
-
-@dataclasses.dataclass(frozen=True)
-class SessionChanged:
-    """A session ended, or something in its row that an open end of it goes by."""
-
-    session_id: int
-
-
-@dataclasses.dataclass(frozen=True)
-class RequestCancelled:
-    """A client cancelled a call of this session."""
-
-    session_id: int
-    request: str
-    """`request_digest` of the JSON-RPC id, because the client chose that."""
-
-
-@dataclasses.dataclass(frozen=True)
-class SessionListChanged:
-    """A handler told its own client that a list changed. What anybody's lists hold is found by itself."""
-
-    session_id: int
-    notification: str
-
-    @property
-    def change(self) -> ServerEvent:
-        change = event_from_wire(self.notification, None)
-        assert change is not None  # noqa: S101 (it is made of one)
-        return change
-
-
-@dataclasses.dataclass(frozen=True)
-class ReplyArrived:
-    """The client answered a request of ours."""
-
-    server_request_id: int
-
-
-@dataclasses.dataclass(frozen=True)
-class AuthorityChanged:
-    """What somebody may do."""
-
-
-@dataclasses.dataclass(frozen=True)
-class OwnResourceUpdated:
-    """A resource that each user has his own of, such as `concierge://me/preferences`: this user's changed."""
-
-    uri: str
-    user_id: int
-
-
-Event = Any
-KINDS: dict[str, type] = {
-    kind.__name__: kind
-    for kind in (
-        SessionChanged, SessionListChanged, RequestCancelled, ReplyArrived, AuthorityChanged,
-        ToolsListChanged, PromptsListChanged, ResourcesListChanged, ResourceUpdated, OwnResourceUpdated,
-    )
-}  # fmt: skip
+WHEN_DATABASE_IS_BACK = (0.5, 3.0)
+"""Seconds after which listeners look: soon, and when it has done what it was asked before it hung."""
 
 
 class Bus:
@@ -110,6 +58,8 @@ class Bus:
         self._has_unsent = asyncio.Event()
         self._all_sent = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._heard_at = 0.0
+        self._is_deaf = False
 
     def on(self, kind: type, handler: Callable[[Any], None]) -> None:
         """Call `handler` on the event loop for each event of `kind`. It must be quick, and not raise."""
@@ -146,6 +96,12 @@ class Bus:
             except Exception as error:  # noqa: BLE001 (whatever the layer raises: it is only a wake-up)
                 logger.warning("The servers were not told of %r: %s", event, error)
 
+    def _database_is_back(self) -> None:
+        """From its thread. What was on its way when it went may have been committed, and nobody told of it."""
+        if self._loop is not None and not self._loop.is_closed():
+            for seconds in WHEN_DATABASE_IS_BACK:
+                self._loop.call_soon_threadsafe(self._loop.call_later, seconds, self._deliver, Missed())
+
     # --- Between processes ---
 
     def attach(self) -> None:
@@ -155,6 +111,7 @@ class Bus:
         self._all_sent.set()
         if is_shared(layer_of_all()):
             self._tasks = [loop.create_task(work()) for work in (self._send, self._listen)]
+        availability.on_return = [self._database_is_back]
 
     async def detach(self) -> None:
         """Send what waits, and end."""
@@ -182,7 +139,7 @@ class Bus:
                     async with asyncio.timeout(SLOWEST_SEND):
                         await layer.group_send(GROUP, self._message(batch))
                 except Exception as error:  # noqa: BLE001 (whatever the layer raises)
-                    logger.warning("Other processes hear of changes late; the channel layer fails: %r", error)
+                    log.seldom(logger, "Other processes hear of changes late; the channel layer fails", error)
                     self._unsent.extendleft(reversed(batch[: MOST_UNSENT - len(self._unsent)]))
                     await asyncio.sleep(PAUSE_AFTER_FAILURE)
             self._all_sent.set()
@@ -190,25 +147,53 @@ class Bus:
     async def _listen(self) -> None:
         layer = layer_of_all()
         channel = await layer.new_channel("concierge.bus")
-        membership = asyncio.get_running_loop().create_task(self._stay_member(channel))
+        loop = asyncio.get_running_loop()
+        self._heard_at, self._is_deaf = time.monotonic(), False
+        others = [loop.create_task(work) for work in (self._stay_member(channel), self._call_itself(channel))]
         try:
             while True:
                 try:
                     self._receive(await layer.receive(channel))
                 except Exception as error:  # noqa: BLE001 (whatever the layer raises, or another release says)
-                    logger.warning("Changes elsewhere are heard of late; the channel layer fails: %r", error)
+                    log.seldom(logger, "Changes elsewhere are heard of late; the channel layer fails", error)
                     await asyncio.sleep(PAUSE_AFTER_FAILURE)
         finally:
-            membership.cancel()
+            for task in others:
+                task.cancel()
 
     async def _stay_member(self, channel: str) -> None:
         while True:
-            with suppress(Exception):  # `_listen` meets the same failure, and says so
-                await layer_of_all().group_add(GROUP, channel)
+            await self._join(channel)
             await asyncio.sleep(GROUP_IS_JOINED_EVERY)
+
+    async def _join(self, channel: str) -> None:
+        with suppress(Exception):  # `_listen` meets the same failure, and says so
+            await layer_of_all().group_add(GROUP, channel)
+
+    async def _call_itself(self, channel: str) -> None:
+        told_at = 0.0
+        while True:
+            await asyncio.sleep(CALLS_ITSELF_EVERY)
+            now = time.monotonic()
+            if now >= self._heard_at + DEAF_AFTER:
+                self._is_deaf = True
+                if now >= told_at + DEAF_AFTER:
+                    told_at = now
+                    self._deliver(Missed())
+                await self._join(channel)
+            with suppress(Exception):  # as above
+                async with asyncio.timeout(SLOWEST_SEND):
+                    await layer_of_all().group_send(GROUP, self._message([]))
+
+    def _hear_itself(self) -> None:
+        self._heard_at = time.monotonic()
+        if self._is_deaf:
+            self._is_deaf = False
+            self._deliver(Missed())
 
     def _receive(self, message: dict[str, Any]) -> None:
         if message.get("origin") == self._origin:
+            self._hear_itself()
             return
         for told in message.get("events", ()):
             try:

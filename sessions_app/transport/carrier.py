@@ -1,11 +1,12 @@
 """What an exchange needs of the wire that its messages travel on."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from mcp_types import RequestId
 
 from sessions_app.deadline import Deadline
+from sessions_app.exceptions import Header
 
 SLOWEST_READER = 10.0
 """Seconds that a client may leave our bytes unread before it is cut off."""
@@ -35,8 +36,8 @@ class Carrier(Protocol):
     async def tell(self, message: bytes) -> None:
         """A notification, or a request of ours; dropped if the reply was sent meanwhile."""
 
-    async def reply(self, message: bytes, status: int) -> None:
-        """The last of a request. `status` is HTTP's, where nothing was sent before and the wire has one."""
+    async def reply(self, message: bytes, status: int, headers: Sequence[Header] = ()) -> None:
+        """The last of a request. `status` and `headers` are HTTP's, where nothing was sent before."""
 
     async def end(self) -> None:
         """The last of a request that gets no reply."""

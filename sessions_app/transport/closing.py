@@ -11,7 +11,10 @@ from .socket_carrier import SocketCarrier
 class Close(NamedTuple):
     code: int
     reason: str
-    """For the client's developer to read, and in the session's row. At most 123 bytes."""
+    """For the client's developer to read, and in the session's row. At most 123 bytes (RFC 6455, section 5.5)."""
+
+
+LONGEST_REASON = 123
 
 
 UNSUPPORTED = Close(1003, "A message is one JSON-RPC message in a text frame")
@@ -29,9 +32,17 @@ LEFT, UNREAD = "by the client", "The client did not read"
 
 def closing_for(refusal: Refused | None) -> Close | None:
     """What a refusal means for the whole socket: that it is over, or nothing."""
-    if isinstance(refusal, Unauthenticated):
-        return UNAUTHENTICATED
-    return ENDED if isinstance(refusal, SessionNotFound) else None
+    match refusal:
+        case Unauthenticated():
+            return UNAUTHENTICATED._replace(reason=fitting(refusal.message)) if refusal.told else UNAUTHENTICATED
+        case SessionNotFound():
+            return ENDED._replace(reason=fitting(refusal.message)) if refusal.told else ENDED
+    return None
+
+
+def fitting(reason: str) -> str:
+    """As much as a close frame has room for, in whole characters."""
+    return reason.encode()[:LONGEST_REASON].decode(errors="ignore")
 
 
 class Closing:

@@ -24,8 +24,9 @@ from sessions_app.models.server_request import LIFETIME
 
 from . import strict_json
 from .asking import Stopping, question, reply_to
-from .bus import SessionListChanged, bus
+from .bus import bus
 from .ends import ends
+from .events import SessionListChanged
 from .exchange import LOG_LEVELS, Exchange
 
 LEAST_LOGGED = "info"

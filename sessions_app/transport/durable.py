@@ -15,10 +15,11 @@ from sessions_app.models import ServerRequest, Session
 from sessions_app.pool import background_pool, identity_pool
 
 from . import handshake
-from .bus import ReplyArrived, RequestCancelled, bus
+from .bus import bus
 from .conversation import Conversation
 from .ends import ends
 from .envelope import check_version
+from .events import ReplyArrived, RequestCancelled
 from .exchange import Exchange
 from .http_carrier import HttpCarrier
 from .jsonrpc import Message, Reply, request_digest

@@ -6,25 +6,18 @@ A wake-up tells at once; the sweep finds what no wake-up told.
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
 from django.db import Error as DatabaseFailure
 from django.utils import timezone
-from mcp.shared.subscriptions import (
-    PromptsListChanged,
-    ResourcesListChanged,
-    ResourceUpdated,
-    ServerEvent,
-    ToolsListChanged,
-)
 
 from sessions_app import credentials
 from sessions_app.call import Call
 from sessions_app.deadline import watch
 from sessions_app.exceptions import SessionNotFound
-from sessions_app.models import Session, Subscription
+from sessions_app.models import Session
 from sessions_app.models.session import ACTIVITY_IS_NOTED_EVERY
 from sessions_app.pool import background_pool, identity_pool, sweep_pool
 from sessions_app.principal import Principal
@@ -32,11 +25,17 @@ from sessions_app.state import state
 from sessions_app.state.base import LEASE
 
 from . import presence
-from .bus import AuthorityChanged, OwnResourceUpdated, RequestCancelled, SessionChanged, SessionListChanged, bus
+from .bus import bus
+from .events import (
+    AuthorityChanged,
+    RequestCancelled,
+    SessionChanged,
+)
 from .exchange import Exchange
 from .jsonrpc import request_digest
 from .listener import Listener
-from .room import check_room_for, stopping
+from .notices import Notices
+from .places import check_place_for, stopping
 from .tasks import Tasks
 
 SWEEP_EVERY = 0.5
@@ -49,7 +48,7 @@ class Ends:
         """In flight, by session."""
         self._listeners: dict[Listener, None] = {}
         """In their order: a socket's own came before the streams on it, which end with it and say nothing."""
-        self._updated: set[ResourceUpdated | OwnResourceUpdated] = set()
+        self._notices = Notices(self._listeners)
         self._next_sweep = self._next_renewal = 0.0
         self._sweeping: asyncio.Task[None] | None = None
         self._is_due = False
@@ -58,11 +57,17 @@ class Ends:
         bus.on(SessionChanged, self._session_changed)
         bus.on(AuthorityChanged, self._authority_changed)
         bus.on(RequestCancelled, self._request_cancelled)
-        bus.on(ResourceUpdated, self._resource_updated)
-        bus.on(OwnResourceUpdated, self._resource_updated)
-        bus.on(SessionListChanged, self._session_list_changed)
-        for kind in (ToolsListChanged, PromptsListChanged, ResourcesListChanged):
-            bus.on(kind, self._list_changed)
+
+    @property
+    def calls(self) -> int:
+        """How many are in flight. What holds a stream or a socket open is none."""
+        held = {listener.call.exchange for listener in self._listeners}
+        return sum(exchange not in held for calls in self._calls.values() for exchange in calls)
+
+    @property
+    def streams(self) -> int:
+        """How many are open over HTTP."""
+        return sum(listener.takes_a_place for listener in self._listeners)
 
     # --- Opening and closing ---
 
@@ -104,7 +109,7 @@ class Ends:
         if self.is_closing:
             raise stopping()
         streams = [listener.call.principal for listener in self._listeners if listener.takes_a_place]
-        check_room_for(principal, streams)
+        check_place_for(principal, streams)
 
     def close(self) -> None:
         """As a shutdown begins: every stream ends with what it still has to say, and none is opened."""
@@ -131,37 +136,6 @@ class Ends:
             if request_digest(exchange.request_id) == event.request:
                 exchange.cut()
 
-    def _list_changed(self, event: ServerEvent) -> None:
-        for listener in self._listeners:
-            if event in listener.lists:
-                listener.tell(event)
-
-    def _session_list_changed(self, event: SessionListChanged) -> None:
-        for listener in self._listeners:
-            if listener.call.session.pk == event.session_id:
-                listener.tell(event.change)
-
-    def _resource_updated(self, event: ResourceUpdated | OwnResourceUpdated) -> None:
-        is_first = not self._updated
-        self._updated.add(event)
-        for listener in self._listeners:
-            if event.uri in listener.uris and concerns(event, listener):
-                listener.tell(ResourceUpdated(event.uri))
-        if is_first:
-            self._tasks.spawn(self._tell_subscribed())
-
-    async def _tell_subscribed(self) -> None:
-        """Whose session subscribed is read each time: the row may have been made a moment ago, elsewhere."""
-        events, self._updated = self._updated, set()
-        if not (holders := {listener.call.session.pk for listener in self._listeners if listener.is_of_session}):
-            return
-        stored = Subscription.objects.filter(uri__in={event.uri for event in events}, session_id__in=holders)
-        subscribed = set(await sweep_pool.run(lambda: list(stored.values_list("session_id", "uri"))))
-        for listener in self._listeners:
-            for event in events if listener.is_of_session else ():
-                if (listener.call.session.pk, event.uri) in subscribed and concerns(event, listener):
-                    listener.tell(ResourceUpdated(event.uri))
-
     # --- The sweep ---
 
     def look(self, now: float) -> None:
@@ -171,7 +145,8 @@ class Ends:
 
     def _sweep_soon(self) -> None:
         """One at a time: the next when this one is done, and not before somebody wants one."""
-        if self._sweeping is None or self._sweeping.done():
+        sweeping, loop = self._sweeping, asyncio.get_running_loop()
+        if sweeping is None or sweeping.done() or sweeping.get_loop() is not loop:
             self._sweeping = self._tasks.spawn(self._sweep())
 
     async def _sweep(self) -> None:
@@ -198,11 +173,17 @@ class Ends:
         for listener in holders:
             if streams.get(listener.call.session.pk, listener.stream) != listener.stream:
                 listener.end()
-        for pk in pks:
-            if pk not in streams:
-                for exchange in tuple(self._calls.get(pk, ())):
-                    exchange.cut(SessionNotFound())
+        if over := [pk for pk in pks if pk not in streams]:
+            await self._cut_calls_of(over)
         self._note_activity([(pk, seen) for pk, _, seen in rows])
+
+    async def _cut_calls_of(self, over: list[int]) -> None:
+        """Whoever opened these sessions hears what an operator said of their end."""
+        ended = Session.objects.filter(pk__in=over).exclude(ended_at=None)
+        told = await sweep_pool.run(lambda: dict(ended.values_list("pk", "end_message")))
+        for pk in over:
+            for exchange in tuple(self._calls.get(pk, ())):
+                exchange.cut(SessionNotFound(told.get(pk, "")))
 
     def _note_activity(self, seen: list[tuple[int, datetime]]) -> None:
         """Who holds a stream or waits for a call is there, though nothing is sent."""
@@ -222,10 +203,14 @@ class Ends:
         now = time.monotonic()
         try:
             current = await sweep_pool.run(lambda: credentials.current(proofs))
-            for listener in listeners:
-                listener.see(current.get(listener.call.principal.proof), now)
+            told: dict[str, str] = {}
+            if gone := proofs - current.keys():
+                told = await sweep_pool.run(lambda: credentials.last_words(gone))
+            for server in {listener.server for listener in listeners}:
+                await server.look()
+            await self._show(listeners, current, told, now)
             for call in calls:
-                call.check(current.get(call.principal.proof))
+                call.check(current.get(call.principal.proof), told.get(call.principal.proof, ""))
         except DatabaseFailure:
             raise
         except Exception:
@@ -233,16 +218,32 @@ class Ends:
                 listener.call.exchange.lose_reader()
             raise
 
+    async def _show(
+        self,
+        listeners: Sequence[Listener],
+        current: Mapping[str, Principal],
+        told: Mapping[str, str],
+        now: float,
+    ) -> None:
+        """Raises: DatabaseFailure, and whatever else one of them met."""
+        follows = []
+        for listener in listeners:
+            proof = listener.call.principal.proof
+            seen = listener.see(current.get(proof), now, told.get(proof, ""))
+            if listener.uris:
+                follows.append(seen)
+            else:
+                await seen  # which waits for nothing, so it needs no task
+        # Side by side: what they ask the database for is read at once.
+        for failure in filter(None, await asyncio.gather(*follows, return_exceptions=True)):
+            raise failure
+
     async def check(self, exchange: Exchange, session_id: int) -> None:
         """After a call waited for its client: whether its caller may still do what he might when it began."""
         if (call := self._calls.get(session_id, {}).get(exchange)) is not None:
             proof = call.principal.proof
             call.check((await identity_pool.run(lambda: credentials.current([proof]))).get(proof))
             await asyncio.sleep(0)  # where a cancellation arrives
-
-
-def concerns(event: ResourceUpdated | OwnResourceUpdated, listener: Listener) -> bool:
-    return isinstance(event, ResourceUpdated) or event.user_id == listener.call.principal.account
 
 
 ends = Ends()

@@ -5,7 +5,7 @@ and how its reply travels is the carrier's.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import Any, get_args
 
@@ -17,7 +17,7 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types import LoggingLevel, ProgressToken, RequestId
 
 from sessions_app.deadline import watch
-from sessions_app.exceptions import Refused
+from sessions_app.exceptions import Header, Refused
 
 from . import strict_json
 from .carrier import Carrier, Unread
@@ -190,11 +190,12 @@ class Exchange:
         """Send what is not the reply."""
         await self.deliver(self._carrier.tell(message))
 
-    async def reply(self, message: bytes, status: int) -> None:
-        """The last thing sent: the result or the error, as JSON. `status` counts only if nothing was streamed."""
+    async def reply(self, message: bytes, status: int, headers: Sequence[Header] = ()) -> None:
+        """The last thing sent: the result or the error, as JSON. `status` and `headers` count only if nothing was
+        streamed."""
         if self._is_read:
             self._is_over = True  # too late to cut it: what else is said now would end up inside of it
-            await self.deliver(self._carrier.reply(message, status))
+            await self.deliver(self._carrier.reply(message, status, headers))
 
     async def finish(self) -> None:
         """End as it is, without a reply."""
@@ -204,7 +205,7 @@ class Exchange:
     async def _reply_to_the_end(self, refusal: Callable[[Refused], bytes] | None) -> None:
         """What is said of work that was cut. A client that cancelled gets no response (MCP, Cancellation)."""
         if self._because is not None and refusal is not None:
-            await self.reply(refusal(self._because), self._because.status)
+            await self.reply(refusal(self._because), self._because.status, self._because.headers)
         elif self._is_withdrawn:
             await self.deliver(self._carrier.withdraw(self.request_id))
         else:

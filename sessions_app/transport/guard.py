@@ -10,13 +10,14 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from django.conf import settings
 from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from mcp_types import HEADER_MISMATCH
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from sessions_app.credentials import CREDENTIAL_HEADERS
 from sessions_app.deadline import Deadline
-from sessions_app.exceptions import Refused
+from sessions_app.exceptions import Refused, WrongSite
 
 Receive = Callable[[], Awaitable[Any]]
 
@@ -30,8 +31,6 @@ LARGEST_HEADERS = 32 * 1024
 LARGEST_BODY = 1024 * 1024
 LARGEST_MESSAGE = 256 * 1024
 """Bytes of one WebSocket message."""
-SLOWEST_BODY = 15.0
-"""Seconds for a whole body. uvicorn itself would wait for ever."""
 
 LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 SECRET_PARAMETERS = frozenset(
@@ -92,14 +91,14 @@ class Guard:
     def _check_host(self, host: str) -> None:
         host = host.lower()
         if host not in self._hosts and LOOPBACK_HOST.fullmatch(host) is None:
-            raise Refused("This server does not answer for that Host.", status=421)
+            raise WrongSite("This server does not answer for that Host.", status=421)
 
     def _check_origin(self, origin: str, host: str) -> None:
         """The public URL's origin; or, on this machine, the very origin that the request came to."""
         if origin == self._origin:
             return
         if LOOPBACK_HOST.fullmatch(host.lower()) is None or origin != f"http://{host.lower()}":
-            raise Refused("This Origin may not call the server.", status=403)
+            raise WrongSite("This Origin may not call the server.", status=403)
 
 
 def query_refused(query: bytes) -> Refused:
@@ -182,7 +181,7 @@ async def read_body(headers: Mapping[str, str], receive: Receive) -> bytes:
     if len(declared) > 10 or int(declared) > LARGEST_BODY:
         raise body_too_large()
     try:
-        async with Deadline(SLOWEST_BODY):
+        async with Deadline(settings.SLOWEST_REQUEST):
             return await whole_body(receive)
     except TimeoutError:
         raise Refused(

@@ -6,14 +6,13 @@ The part in brackets is the gate's, in `tools_app`. What a request means depends
 2026-07-28 (`stateless.py`) or that of the handshake (`durable.py`).
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from channels.consumer import AsyncConsumer
 from django.db import Error as DatabaseFailure
 
-from sessions_app.addresses import network_of, peer_address
+from sessions_app.addresses import peer_address
 from sessions_app.admission import admit
 from sessions_app.callers import Presented
 from sessions_app.credentials import presented
@@ -31,10 +30,8 @@ from .request import Request
 from .response import Receive, refuse
 from .rules import Rules, operation_of
 
-logger = logging.getLogger(__name__)
-
-Present = Callable[[Mapping[str, str], str], Presented]
-"""What a request with these headers, from that network, presents."""
+Present = Callable[[Mapping[str, str], str | None], Presented]
+"""What a request with these headers, from that address, presents."""
 
 
 class McpHttpConsumer(AsyncConsumer):
@@ -51,7 +48,7 @@ class McpHttpConsumer(AsyncConsumer):
             headers = self.guard.check(scope)
             if scope["method"] == "POST":
                 message = parse(await read_body(headers, receive))
-            caller = self.present(headers, network_of(peer_address(scope)))
+            caller = self.present(headers, peer_address(scope))
             operation = operation_of(message, headers.get(durable.SESSION_ID_HEADER, ""))
             admitted = await admit(caller, Rules(self.server, message), operation)
             try:
@@ -66,6 +63,7 @@ class McpHttpConsumer(AsyncConsumer):
         except Refused as refusal:
             note(refusal, scope)
             await refuse(send, refusal, message)
-        except DatabaseFailure:
-            logger.exception("The database did not say who calls")
-            await refuse(send, unavailable(), message)
+        except DatabaseFailure as failure:
+            # Of what is no request, a client's reply or the end of its session may have been written.
+            writes = not isinstance(message, Message)
+            await refuse(send, unavailable(failure, "The database did not say who calls", writes=writes), message)

@@ -10,7 +10,7 @@ from sessions_app.exceptions import Header
 from sessions_app.models.session_lifetime import HTTP
 
 from .carrier import in_time
-from .response import STREAM, Receive, Send, event, hang_up, respond
+from .response import STREAM, Receive, Send, event, hang_up, respond, send_last
 
 STILL_HERE = b": still here\r\n\r\n"
 """A comment, which keeps proxies from closing a quiet stream."""
@@ -41,13 +41,13 @@ class HttpCarrier:
     async def tell(self, message: bytes) -> None:
         await self._write_event(event(message))
 
-    async def reply(self, message: bytes, status: int) -> None:
+    async def reply(self, message: bytes, status: int, headers: Sequence[Header] = ()) -> None:
         self._is_over = True
         if self._is_streaming:
             async with self._turn:
-                await in_time(self, self._write(event(message), more=False))
+                await in_time(self, send_last(self._send, event(message)))
         else:
-            await in_time(self, respond(self._send, status, message))
+            await in_time(self, self.respond(status, message, headers))
 
     async def respond(self, status: int, message: bytes | None, headers: Sequence[Header] = ()) -> None:
         """A whole response to what is no call."""

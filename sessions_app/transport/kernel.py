@@ -1,10 +1,11 @@
 """From a request to its reply: the SDK's kernel, and the short way past it."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from django.db import Error as DatabaseFailure
 from mcp.server.connection import Connection
 from mcp.server.lowlevel.server import Server
 from mcp.server.runner import ServerRunner
@@ -13,17 +14,19 @@ from mcp.shared.message import ServerMessageMetadata
 from mcp_types import INTERNAL_ERROR, ErrorData
 
 from sessions_app.call import Call
-from sessions_app.exceptions import Refused
+from sessions_app.exceptions import Header, Refused
 from sessions_app.limits import Bucket
+from sessions_app.outage import is_outage
 from sessions_app.principal import Principal
 from sessions_app.state import Epoch
+from sessions_app.tracing import tracing
 
 from . import strict_json
 from .ends import ends
 from .exchange import Exchange
 from .jsonrpc import Message, error
 from .listener import Lists
-from .refusal import body_of
+from .refusal import body_of, unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +55,19 @@ class HostedServer(Server[None]):
         """Have the limits of this epoch, not more than a second old. Whether they are others than before."""
         return False
 
+    async def look(self) -> None:
+        """Have the rules of now, for those who listen and send nothing. Raises: DatabaseFailure."""
+
+    @property
+    def offer(self) -> Hashable:
+        """What there is to be listed by whoever may: equal to the one before, unless that has changed."""
+        return None
+
     def listed(self, principal: Principal) -> Lists:
         """What this caller's lists hold, by the event that says that one of them changed."""
         return {}
 
-    def may_read(self, principal: Principal, uri: str) -> bool:
+    async def may_follow(self, principal: Principal, uri: str) -> bool:
         """Whether this caller may hear that the resource changed."""
         return False
 
@@ -81,24 +92,31 @@ async def reply(
     connect: Callable[[], Connection],
     statuses: Mapping[int, int],
 ) -> None:
+    headers: Sequence[Header] = ()
     try:
         result = await result_of(server, call, message, connect)
         body, status = strict_json.dumps({"jsonrpc": "2.0", "id": message.id, "result": result}), 200
     except Refused as refusal:
-        body, status = body_of(refusal, message), refusal.status
+        body, status, headers = body_of(refusal, message), refusal.status, refusal.headers
     except Exception as exception:  # noqa: BLE001 (the edge: whatever a handler raises becomes a JSON-RPC error)
         body, code = failure(exception, message)
         status = statuses.get(code, 200)
-    await call.exchange.reply(body, status)
+    await call.exchange.reply(body, status, headers)
 
 
 async def result_of(
     server: HostedServer, call: Call, message: Message, connect: Callable[[], Connection]
 ) -> Result:
-    """The result of one request. Raises whatever its handler raises."""
-    if (result := server.shortcut(call, message.method, message.params or {})) is not None:
-        return await result
-    return await run_kernel(server, call.exchange, message, connect(), call)
+    """The result of one request. Raises: Refused, and whatever else its handler raises."""
+    is_short = not tracing.is_on  # spans are made on the kernel's way
+    try:
+        if is_short and (result := server.shortcut(call, message.method, message.params or {})) is not None:
+            return await result
+        return await run_kernel(server, call.exchange, message, connect(), call)
+    except DatabaseFailure as error:
+        if not is_outage(error):
+            raise
+        raise unavailable(error, f"{message.method} failed", writes=message.method == "tools/call") from None
 
 
 async def run_kernel(

@@ -6,10 +6,12 @@ import time
 from collections.abc import AsyncIterator, Hashable, Mapping
 from typing import TYPE_CHECKING
 
+from django.db import Error as DatabaseFailure
 from mcp.shared.subscriptions import ResourceUpdated, ServerEvent
 
 from sessions_app.call import Call
 from sessions_app.exceptions import Unauthenticated
+from sessions_app.outage import log
 from sessions_app.principal import Principal
 
 if TYPE_CHECKING:
@@ -40,8 +42,9 @@ class Listener:
         """Whether it hears of what its session has subscribed to."""
         self.lists = lists
         self.uris = uris
-        self._server = server
+        self.server = server
         self._principal = call.principal
+        self._offer = server.offer
         self._listed = self._lists_for(call.principal)
         self._pending: dict[ServerEvent, None] = {}
         self._news = asyncio.Event()
@@ -71,30 +74,45 @@ class Listener:
             await self._news.wait()
 
     async def _may_hear(self, event: ServerEvent) -> bool:
-        while time.monotonic() > self._checked_at + KNOWN_FOR and not self._is_over:
-            self._news.clear()
-            await self._news.wait()  # the database is away, and so are the resources; `see` wakes it
-        if self._is_cut:
-            return False
-        return not isinstance(event, ResourceUpdated) or self._server.may_read(self._principal, event.uri)
+        while True:
+            while time.monotonic() > self._checked_at + KNOWN_FOR and not self._is_over:
+                self._news.clear()
+                await self._news.wait()  # the database is away, and so are the resources; `see` wakes it
+            if self._is_cut:
+                return False
+            try:
+                return not isinstance(event, ResourceUpdated) or await self._may_follow(event.uri)
+            except DatabaseFailure as failure:
+                log.tell(logger, "Who may follow a resource is not known", failure)
+                if self._is_over:
+                    return False
+                self._checked_at = -KNOWN_FOR  # until the next look
 
-    def see(self, principal: Principal | None, now: float) -> None:
-        """What its caller may do, as of `now`. A stream is authority that lasts: it ends with its credential."""
+    async def _may_follow(self, uri: str) -> bool:
+        return await self.server.may_follow(self._principal, uri)
+
+    async def see(self, principal: Principal | None, now: float, told: str = "") -> None:
+        """What its caller may do, as of `now`. A stream is authority that lasts: it ends with its credential, and
+        says what its holder is to be `told` of that.
+        """
         self._checked_at = now
         self._news.set()
-        if principal is None:
+        if principal is None or not principal.may_come_from(self.call.ip):
             logger.info("Ended a stream of %s: the credential is not valid any more", self._principal.username)
             self._cut()
-            self.call.exchange.cut(Unauthenticated("no longer valid"))
-        elif principal.permissions != self._principal.permissions:
-            self._principal = principal
+            self.call.exchange.cut(Unauthenticated("no longer valid", told=told))
+            return
+        before = self._principal.permissions, self._offer
+        self._principal, self._offer = principal, self.server.offer
+        for uri in self.uris:
+            if not await self._may_follow(uri):
+                self._cut()
+                self.call.exchange.withdraw()  # acknowledged as it was; the client may listen anew to what is left
+                return
+        if before != (principal.permissions, self._offer):
             self._compare()
 
     def _compare(self) -> None:
-        if not all(self._server.may_read(self._principal, uri) for uri in self.uris):
-            self._cut()
-            self.call.exchange.withdraw()  # acknowledged as it was; the client may listen anew to what is left
-            return
         before, self._listed = self._listed, self._lists_for(self._principal)
         for event, listed in self._listed.items():
             if listed != before[event]:
@@ -106,5 +124,5 @@ class Listener:
         self.end()
 
     def _lists_for(self, principal: Principal) -> Lists:
-        listed = self._server.listed(principal)
+        listed = self.server.listed(principal)
         return {event: listed[event] for event in self.lists}

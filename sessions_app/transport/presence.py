@@ -81,19 +81,24 @@ async def session_by_id[C: Carrier](public_id: str, request: Request[C]) -> Sess
     if session is None:
         session = await _by_id.read(key, lambda: find(public_id, request))
     is_known_here = session.transport == request.carrier.transport  # its id means nothing on another wire
-    is_live = session.is_held if session.transport == WEBSOCKET else session.is_live
-    if not (is_known_here and is_live and session.belongs_to(principal)):
+    if not (is_known_here and lasts(session) and session.belongs_to(principal)):
         raise SessionNotFound
     return session
 
 
+def lasts(session: Session) -> bool:
+    return session.is_held if session.transport == WEBSOCKET else session.is_live
+
+
 async def find[C: Carrier](public_id: str, request: Request[C]) -> Session:
     over_socket = request.carrier.transport == WEBSOCKET
-    known = Session.objects.of_sockets().held() if over_socket else Session.objects.durable().live()
+    known = Session.objects.of_sockets() if over_socket else Session.objects.durable()
     mine = known.of(request.principal)
     found = await identity_pool.run(lambda: mine.filter(public_id=public_id).first())
     if found is None:
         raise SessionNotFound
+    if not lasts(found):
+        raise SessionNotFound(found.end_message)  # for whoever proved that it was his
     if found.is_due_to_note_activity():
         background_pool.later(found.note_activity)
     return found

@@ -4,13 +4,15 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from mcp_types import INTERNAL_ERROR
-
+from sessions_app import outage
 from sessions_app.addresses import peer_address
-from sessions_app.exceptions import RateLimited, Refused, Unauthenticated
-from sessions_app.sign_in_log import note_refused
+from sessions_app.exceptions import Refused, Unavailable
+from sessions_app.refusal_log import log_refusal
+from sessions_app.refusals import Reason, refusals
 
 from . import strict_json
+from .bus import bus
+from .events import Missed
 from .jsonrpc import Message, Reply, error
 
 logger = logging.getLogger(__name__)
@@ -23,18 +25,21 @@ def body_of(refusal: Refused, message: Message | Reply | None = None) -> bytes:
     return strict_json.dumps({"jsonrpc": "2.0", "id": request_id, "error": said})
 
 
-def unavailable() -> Refused:
-    return Refused(
-        "The database is not available.", status=503, code=INTERNAL_ERROR, headers=[(b"retry-after", b"1")]
-    )
+def unavailable(failure: Exception, said: str, *, writes: bool = False) -> Refused:
+    """What is answered when the database fails. Counted here, and in the log: as `said`, and by what failed.
+
+    `writes`: whether it was asked for a change, which may have been made all the same.
+    """
+    outage.log.tell(logger, said, failure)
+    refusal = Unavailable(is_unconfirmed=writes and outage.is_unconfirmed(failure))
+    if refusal.is_unconfirmed:
+        bus.publish(Missed())  # if it was committed, nobody told of it
+    refusals.count(Reason.UNAVAILABLE)
+    return refusal
 
 
 def note(refusal: Refused, scope: Mapping[str, Any]) -> None:
-    if isinstance(refusal, Unauthenticated):
-        note_refused(refusal, peer_address(scope), (name.decode("latin-1") for name, _ in scope["headers"]))
-    elif isinstance(refusal, RateLimited):
-        limit = refusal.bucket.limit
-        used_up = (limit.name, limit.rate, refusal.bucket.owner)
-        logger.warning("Refused a request from %s: limit %s (%s) of %s is used up", peer_address(scope), *used_up)
-    else:
-        logger.info("Refused a request from %s: %s", peer_address(scope), refusal.message)
+    """In the figures and in the log."""
+    refusals.note(refusal)
+    names = (name.decode("latin-1") for name, _ in scope["headers"])
+    log_refusal(refusal, scope["type"], peer_address(scope), names)

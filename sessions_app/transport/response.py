@@ -16,6 +16,8 @@ Headers = Mapping[str, str]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
+LARGE = 64 * 1024
+"""Bytes: what uvicorn writes on without waiting for the client to read (asyncio's high-water mark)."""
 PRIVATE: list[Header] = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -49,7 +51,18 @@ async def respond(send: Send, status: int, message: bytes | None, headers: list[
     if message is not None:
         lines.append((b"content-type", b"application/json"))
     await send({"type": "http.response.start", "status": status, "headers": lines})
-    await send({"type": "http.response.body", "body": body})
+    await send_last(send, body)
+
+
+async def send_last(send: Send, body: bytes) -> None:
+    """The last of a response. Returns when the client has taken what is large.
+
+    uvicorn keeps what is not taken, however much it is, and makes only whoever sends more wait for that.
+    """
+    if len(body) > LARGE:
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        body = b""
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 async def refuse(send: Send, refusal: Refused, message: Message | Reply | None = None) -> None:

@@ -1,8 +1,8 @@
 """One client's socket: messages in, in their order; each request a task of its own; replies as they come."""
 
 import asyncio
-import logging
 from functools import partial
+from itertools import count
 
 from django.db import Error as DatabaseFailure
 
@@ -10,6 +10,7 @@ from sessions_app.admission import Admitted, admit
 from sessions_app.callers import Presented
 from sessions_app.exceptions import Refused
 from sessions_app.models import Session
+from sessions_app.request_ids import request_id
 from sessions_app.state import state
 
 from . import handshake, presence
@@ -23,17 +24,16 @@ from .guard import SUBPROTOCOL
 from .inbox import Ended, Inbox
 from .jsonrpc import Message, Reply, parse
 from .kernel import HostedServer, reply
+from .places import stopping
 from .refusal import body_of, note, unavailable
 from .request import Request
 from .response import Headers, Receive, Scope, Send
-from .room import stopping
 from .rules import Rules, Uncounted, operation_of
 from .socket_carrier import SocketCarrier
 from .sockets import sockets
+from .spans import of_socket
 from .standing import Standing
 from .work import Work
-
-logger = logging.getLogger(__name__)
 
 MOST_REFUSED = 500
 """Messages in a row that were refused. Who goes on all the same does not listen."""
@@ -60,6 +60,9 @@ class Socket:
         self._closing = Closing(self._carrier)
         self._is_leaving = False
         self._refused = 0
+        self._id = request_id.get()
+        """That of the handshake; each message's begins with it."""
+        self._numbers = count(1)
 
     async def serve(self) -> None:
         try:
@@ -86,7 +89,12 @@ class Socket:
 
     async def _read(self) -> None:
         while not self._closing.has_begun:
-            await self._take(await self._inbox.message())
+            body = await self._inbox.message()
+            naming = request_id.set(f"{self._id}.{next(self._numbers)}")
+            try:
+                await self._take(body)
+            finally:
+                request_id.reset(naming)
             await self._work.room()
             if self._refused:
                 await asyncio.sleep(min(self._refused * PAUSE, LONGEST_PAUSE))
@@ -98,9 +106,8 @@ class Socket:
             await self._take_message(message)
         except Refused as refusal:
             await self._refuse(refusal, message)
-        except DatabaseFailure:
-            logger.exception("The database did not open a session")
-            await self._refuse(unavailable(), message)
+        except DatabaseFailure as failure:
+            await self._refuse(unavailable(failure, "The database did not open a session"), message)
 
     async def _take_message(self, message: Message | Reply) -> None:
         if isinstance(message, Message) and message.id is not None:
@@ -117,7 +124,8 @@ class Socket:
             raise Refused("A request of that id is still running.")
         self._era.check(message)
         if message.method == "initialize":
-            await self._shake_hands(message)
+            with of_socket(message, self._headers):
+                await self._shake_hands(message)
             return
         session = self._session or await self._open(message)
         if not self._closing.has_begun:  # while its session was opened
@@ -155,7 +163,7 @@ class Socket:
 
     async def _serve(self, session: Session, message: Message) -> None:
         exchange = exchange_for(session, self._carrier, message)
-        with self._work.exchange(exchange):
+        with of_socket(message, self._headers), self._work.exchange(exchange):
             work = self._answer(session, exchange, message)
             await exchange.serve(work, partial(body_of, message=message))
         if self._is_leaving:
@@ -176,9 +184,8 @@ class Socket:
                 state.finish(admitted.ticket)
         except Refused as refusal:
             await self._refuse(refusal, message, exchange)
-        except DatabaseFailure:
-            logger.exception("The database did not say who calls")
-            await self._refuse(unavailable(), message, exchange)
+        except DatabaseFailure as failure:
+            await self._refuse(unavailable(failure, "The database did not say who calls"), message, exchange)
 
     # --- What is no request ---
 
@@ -194,8 +201,8 @@ class Socket:
                 cancelled.cut()
         except Refused as refusal:
             await self._refuse(refusal, message)
-        except DatabaseFailure:
-            logger.exception("The database did not say who sent this")
+        except DatabaseFailure as failure:
+            unavailable(failure, "The database did not say who sent this")
 
     async def _refuse(
         self, refusal: Refused, message: Message | Reply | None, exchange: Exchange | None = None
@@ -208,7 +215,7 @@ class Socket:
         elif self._refused > MOST_REFUSED:
             self._end(HEEDLESS)
         elif exchange is not None:
-            await exchange.reply(body_of(refusal, message), refusal.status)
+            await exchange.reply(body_of(refusal, message), refusal.status, refusal.headers)
         elif message is None or (isinstance(message, Message) and message.id is not None):
             await self._carrier.tell(body_of(refusal, message))
 

@@ -1,12 +1,13 @@
 """What goes back over a WebSocket: one JSON-RPC message a text frame, whatever it belongs to."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from mcp_types import RequestId
 
+from sessions_app.exceptions import Header
 from sessions_app.models.session_lifetime import WEBSOCKET
 
 from . import strict_json
@@ -33,13 +34,13 @@ class SocketCarrier:
         """Frames leave in the order in which they were given, however long the client lets them wait."""
         return asyncio.Lock()
 
-    async def accept(self, subprotocol: str) -> None:
+    async def accept(self, subprotocol: str | None = None) -> None:
         await self._write({"type": "websocket.accept", "subprotocol": subprotocol})
 
     async def tell(self, message: bytes) -> None:
         await self._write({"type": "websocket.send", "text": message.decode()})
 
-    async def reply(self, message: bytes, status: int) -> None:
+    async def reply(self, message: bytes, status: int, headers: Sequence[Header] = ()) -> None:
         await self.tell(message)
 
     async def end(self) -> None:

@@ -10,7 +10,7 @@ from sessions_app.models import Session
 from sessions_app.pool import background_pool
 from sessions_app.principal import Principal
 
-from .room import TRY_LATER, stopping
+from .places import TRY_LATER, stopping
 
 MOST = 5000
 MOST_OF_ONE = 100
@@ -32,6 +32,9 @@ class Sockets:
         self._ended: deque[tuple[str, int]] = deque()
         """Sessions whose sockets are gone, and why."""
         self.is_closing = False
+
+    def __len__(self) -> int:
+        return len(self._open)
 
     @contextmanager
     def place(self, principal: Principal, network: str) -> Iterator[None]:

@@ -4,7 +4,8 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 
-from django.db import Error as DatabaseFailure
+from sessions_app.outage import log
+from sessions_app.request_ids import of_nobody
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ class Tasks:
         return len(self._running)
 
     def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(work, context=of_nobody())
         self._running.add(task)
         task.add_done_callback(self._done)
         return task
@@ -27,7 +28,4 @@ class Tasks:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            if isinstance(error, DatabaseFailure):
-                logger.warning("The database did not say what goes on: %s", error)
-            else:
-                logger.error("A sweep failed", exc_info=error)
+            log.tell(logger, "A sweep failed", error)

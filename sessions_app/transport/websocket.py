@@ -6,7 +6,6 @@ The specification has no such transport; the SDK's first version had one, and cl
 socket may do is decided anew with each message, as over HTTP: that it is open proves nothing.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,8 +26,6 @@ from .rules import Opening
 from .socket import Socket
 from .sockets import sockets
 
-logger = logging.getLogger(__name__)
-
 UPGRADE = Refused(
     "This path is for WebSockets (RFC 6455).",
     status=426,
@@ -45,13 +42,15 @@ class McpWebSocketConsumer(AsyncConsumer):
 
     async def __call__(self, scope: Any, receive: Receive, send: Any) -> None:
         if scope["type"] == "http":
+            note(UPGRADE, scope)
             await refuse(send, UPGRADE)
             return
         await receive()  # websocket.connect
         try:
             headers = self.guard.check_socket(scope)
-            network = network_of(peer_address(scope))
-            caller = await who_presents(headers, scope["subprotocols"], network)
+            address = peer_address(scope)
+            network = network_of(address)
+            caller = await who_presents(headers, scope["subprotocols"], address)
             admitted = await admit(caller, Opening(), None)
             # From here on what others at this address guess is not its affair, nor what it loses theirs.
             caller = caller._replace(network=f"{network} {admitted.principal.owner}")
@@ -60,24 +59,23 @@ class McpWebSocketConsumer(AsyncConsumer):
         except Refused as refusal:
             note(refusal, scope)
             await refuse(denying(send), refusal)
-        except DatabaseFailure:
-            logger.exception("The database did not say who calls")
-            await refuse(denying(send), unavailable())
+        except DatabaseFailure as failure:
+            await refuse(denying(send), unavailable(failure, "The database did not say who calls"))
 
 
-async def who_presents(headers: Mapping[str, str], offered: Sequence[str], network: str) -> Presented:
+async def who_presents(headers: Mapping[str, str], offered: Sequence[str], address: str | None) -> Presented:
     """A credential in a header; or a page's ticket, offered as a subprotocol because a page sets no headers.
 
     Never a cookie. Raises: Refused, Unauthenticated, RateLimited.
     """
     tickets = [name for name in offered if ticket.is_ticket(name)]
     if not tickets:
-        return presented(headers, network)
+        return presented(headers, address)
     if len(tickets) > 1 or any(name in headers for name in CREDENTIAL_HEADERS):
         raise Refused("Send one credential, not two.")
     if "origin" not in headers:
         raise Refused("A ticket is for a page of this server, and a page has an Origin.", status=403)
-    return await ticket.redeemed(tickets[0], network)
+    return await ticket.redeemed(tickets[0], address)
 
 
 def denying(send: Send) -> Send:

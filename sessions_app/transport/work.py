@@ -16,7 +16,7 @@ from .jsonrpc import Message, Reply
 logger = logging.getLogger(__name__)
 
 MOST = 256
-"""Tasks, beyond which the socket is not read. More than may run and listen at once (limits.py, room.py), so
+"""Tasks, beyond which the socket is not read. More than may run and listen at once (limits.py, places.py), so
 there is always room for what ends one of them: a cancellation, or the reply to a question."""
 BREATH_EVERY = 4
 """Messages after which others get their turn, however many more are here already."""

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from subprocess import CalledProcessError
 
+from tests.bench import control_room, growth, rooms, workers
 from tests.bench.contest import (
     CONTESTS,
     OURS,
@@ -20,13 +21,31 @@ from tests.bench.contest import (
     entrants,
     profile,
 )
+from tests.bench.load import WrongAnswer
 from tests.bench.servers import ServerFailed
 
+ROOMS = "rooms"
+"""No contest: the SDK has none."""
+ADMIN = "admin"
+"""Likewise; and not among all, as it takes ten minutes and seven gigabytes."""
+WORKERS = "workers"
+"""Likewise: with itself."""
+GROWTH = "growth"
+"""Likewise."""
 COLUMNS = f"{'':<16}{'requests/s':>12}{'p50 µs':>9}{'p99 µs':>9}{'CPU µs/call':>13}{'RSS MiB':>9}{'errors':>8}"
 
 
 def main() -> int:
     options = arguments()
+    if options.only == ROOMS:
+        return rooms.main(check=options.check)
+    if options.only == ADMIN:
+        return control_room.main(check=options.check, calls=options.calls)
+    if options.only == WORKERS:
+        return workers.main(check=options.check, pairs=options.pairs, seconds=options.seconds)
+    if options.only == GROWTH:
+        figures = {name: getattr(options, name) for name in ("check", "calls", "pairs", "seconds")}
+        return growth.main(**figures)
     plan = make_plan(options)
     with tempfile.TemporaryDirectory(prefix="concierge-bench-") as name:
         scratch = Path(name)
@@ -51,13 +70,19 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=5, help="rounds; in each, every server has its turn")
     parser.add_argument("--seconds", type=int, default=3, help="length of a turn")
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--only", choices=list(CONTESTS), help="one contest instead of all")
+    parser.add_argument(
+        "--only", choices=[*CONTESTS, ROOMS, ADMIN, WORKERS, GROWTH], help="one instead of all contests"
+    )
+    parser.add_argument("--calls", type=int, default=control_room.CALLS, help="on record, for admin and growth")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
     parser.add_argument("--profile", type=Path, metavar="FILE", help="no contest: sample our server alone")
     options = parser.parse_args()
-    if min(options.pairs, options.seconds, options.connections) < 1:
-        parser.error("--pairs, --seconds and --connections begin at 1")
-    if options.check and (options.profile or (options.only and CONTESTS[options.only].target is None)):
+    if min(options.pairs, options.seconds, options.connections, options.calls // 1000) < 1:
+        parser.error("--pairs, --seconds and --connections begin at 1, --calls at 1000")
+    if options.profile and options.only in (ROOMS, ADMIN, WORKERS, GROWTH):
+        parser.error("--profile is for a contest")
+    contest = CONTESTS.get(options.only)
+    if options.check and (options.profile or (contest is not None and contest.target is None)):
         parser.error("--check needs a contest that has a target")
     return options
 
@@ -108,5 +133,5 @@ def judge(standings: list[Standing], target: float) -> bool:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (ServerFailed, CalledProcessError) as error:
+    except (ServerFailed, CalledProcessError, WrongAnswer) as error:
         sys.exit(f"benchmark failed: {error}")

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,13 +49,16 @@ class WebSocketLine:
     buffer: bytes = b""
 
     @classmethod
-    def open(cls, port: int, token: str, number: int = 0, path: str = "/ws/mcp") -> "WebSocketLine":
+    def open(
+        cls, port: int, token: str = "", number: int = 0, path: str = "/ws/mcp", names: Sequence[str] = ()
+    ) -> "WebSocketLine":
+        """`names`: the headers that say who it is, instead of those of a client of MCP."""
         line = cls(connected(port, number))
         key = base64.b64encode(os.urandom(16)).decode()
+        names = names or ("Sec-WebSocket-Protocol: mcp", f"Authorization: Bearer {token}")
         lines = [
             f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Upgrade: websocket", "Connection: Upgrade",
-            f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: mcp",
-            f"Authorization: Bearer {token}", "", "",
+            f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", *names, "", "",
         ]  # fmt: skip
         line.socket.sendall("\r\n".join(lines).encode())
         head = line.until(b"\r\n\r\n")
@@ -112,9 +116,9 @@ def frame(text: str) -> bytes:
     return b"\x81" + size + b"\0\0\0\0" + payload
 
 
-def listen(port: int, token: str, number: int) -> socket.socket:
+def listen(port: int, token: str, number: int, message: dict[str, Any] = LISTEN) -> socket.socket:
     """An SSE stream of `subscriptions/listen`, acknowledged."""
-    connection, body = connected(port, number), json.dumps(LISTEN)
+    connection, body = connected(port, number), json.dumps(message)
     lines = [
         "POST /mcp HTTP/1.1", f"Host: 127.0.0.1:{port}", f"Authorization: Bearer {token}",
         "Content-Type: application/json", "Accept: application/json, text/event-stream",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,8 +19,8 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from project.connect import instructions
 from sessions_app.client import websocket
+from sessions_app.connect import instructions
 from tests.bench.contest import clean_environ
 from tests.bench.servers import ROOT
 
@@ -38,6 +39,7 @@ SHIPPED: dict[str, dict[str, str]] = {
     "session-analytics": {},
     "cached-data-fetch": {"dataType": "reports"},
     "rate-limited-operation": {"operation": "verify-integrity"},
+    "collaboration": {"action": "list"},
 }
 """A call of each tool that ships, which changes nothing."""
 LONGEST = 60
@@ -124,12 +126,13 @@ def python_sdk(mode: str, served: Served, home: Path) -> Seen:
 
 
 def mcp_remote(mode: str, served: Served, home: Path) -> Seen:
-    """The proxy for clients that only speak over pipes, here the SDK's."""
-    header = f"Authorization:Bearer {served.key}"
+    """The proxy for clients that only speak over pipes, as `manage.py connect claude-desktop` prints it."""
+    printed = json.loads(instructions("claude-desktop", served.origin, served.key))["mcpServers"]["concierge"]
+    _yes, _package, *arguments = printed["args"]
     command = StdioServerParameters(
         command=str(node()),
-        args=[str(MCP_REMOTE), f"{served.origin}/mcp", "--transport", "http-only", "--header", header],
-        env=clean_environ() | {"HOME": str(home), "MCP_REMOTE_CONFIG_DIR": str(home)},
+        args=[str(MCP_REMOTE), *arguments],
+        env=clean_environ() | {"HOME": str(home), "MCP_REMOTE_CONFIG_DIR": str(home)} | printed["env"],
     )
 
     async def look() -> Seen:
@@ -138,6 +141,34 @@ def mcp_remote(mode: str, served: Served, home: Path) -> Seen:
                 return await seen_by(client)
 
     return asyncio.run(look())
+
+
+LOOK_ROUND = """
+const worked = [];
+let username = "";
+for (const [name, args] of Object.entries(SHIPPED)) {
+  const done = await client.callTool({ name, arguments: args });
+  if (!done.isError && done.structuredContent) worked.push(name);
+  username = done.structuredContent?.username ?? username;
+}
+const tools = (await client.listTools()).tools.map((tool) => tool.name);
+console.log(JSON.stringify({ revision: client.getNegotiatedProtocolVersion(), tools, username, worked }));
+"""
+
+
+def typescript(mode: str, served: Served, home: Path) -> Seen:
+    """The script is the one that `manage.py connect typescript` prints; before it closes, it looks round."""
+    printed = instructions("typescript", served.origin, served.key).replace('"auto"', json.dumps(mode))
+    *begin, close = printed.splitlines()
+    script = home / "connect.mjs"
+    script.write_text("\n".join([*begin, LOOK_ROUND.replace("SHIPPED", json.dumps(SHIPPED)), close]))
+    with suppress(FileExistsError):
+        (home / "node_modules").symlink_to(MODULES)
+    done = subprocess.run(
+        [node(), script], env=clean_environ(), capture_output=True, text=True, timeout=LONGEST, check=True
+    )
+    seen = json.loads(done.stdout.splitlines()[-1])
+    return Seen(seen["revision"], frozenset(seen["tools"]), seen["username"], frozenset(seen["worked"]))
 
 
 async def seen_by(client: Client) -> Seen:
@@ -178,6 +209,8 @@ VISITS = [
     Visit("Inspector", "2026-07-28", partial(inspector, "modern")),
     Visit("Python SDK", "2025-11-25", partial(python_sdk, "legacy")),
     Visit("Python SDK", "2026-07-28", partial(python_sdk, "auto")),
+    Visit("TypeScript SDK", "2025-11-25", partial(typescript, "legacy")),
+    Visit("TypeScript SDK", "2026-07-28", partial(typescript, "auto")),
     Visit("mcp-remote", "2025-11-25", partial(mcp_remote, "legacy")),
     Visit("mcp-remote", "2026-07-28", partial(mcp_remote, "auto")),
     Visit("Python SDK 1.30, WebSocket", "2025-11-25", sdk_1),

@@ -7,7 +7,26 @@ from collections.abc import Callable
 
 os.environ |= {"DJANGO_SETTINGS_MODULE": "tests.failure.settings", "CONCIERGE_LOG_LEVEL": "WARNING"}
 
-from tests.failure import cleaned, floods, kills, left, outages, revocation, same_ids, turns
+from tests.failure import (
+    behind_nginx,
+    callers,
+    cancels,
+    cleaned,
+    floods,
+    fuzz,
+    kills,
+    left,
+    outages,
+    revocation,
+    rooms,
+    same_ids,
+    slow_tools,
+    soak,
+    stalled,
+    turns,
+    unread,
+    writes,
+)
 from tests.failure.servers import Site, embedded, site
 from tests.redis_server import redis_server
 
@@ -17,6 +36,11 @@ REPLIES = 20_000
 SESSIONS = 10_000
 TRIES = 100
 ROWS = 100_000
+INPUTS = 100_000
+MEETING = 10_000
+"""Messages in one room."""
+IN_A_MEETING = 30
+"""Workers killed meanwhile."""
 
 
 def in_turn(here: Site) -> str:
@@ -71,29 +95,29 @@ def revoked(here: Site) -> str:
     )
 
 
-def redis_away(here: Site) -> str:
-    """Redis killed, paused, emptied"""
-    with redis_server() as kept:
-        suffered = outages.run(here, here.start(WORKERS="2", REDIS_URL=kept.url), kept)
-    return "; ".join(
-        f"{outage.name}: {outage.calls} calls, none refused, {outage.waited} waited, the slowest"
-        f" {outage.slowest * 1000:.0f} ms (usual p99 {outage.usual_p99 * 1000:.0f} ms), counted again after"
-        f" {outage.back_after:.1f} s"
-        for outage in suffered
-    )
-
-
 def flooded(here: Site) -> str:
     """Sockets that flood, and sockets that do not read"""
     return "; ".join(
-        f"{one.name}: {sum(one.ends.values())} sockets, closed with {codes_of(one)}, others' p99"
-        f" {one.flooded * 1000:.1f} ms ({one.quiet * 1000:.1f} ms in quiet)"
+        f"{one.name}: {sum(one.ends.values())} sockets, closed with {codes_of(one)}, others' p99 {one.heard}"
         for one in floods.run(here, here.start())
     )
 
 
 def codes_of(one: floods.Suffered) -> str:
     return " or ".join(str(code) if code else "nothing, but dropped" for code in sorted(one.ends))
+
+
+def met(here: Site) -> str:
+    """One room, 8 writers and 6 readers by every way"""
+    server = here.start(WORKERS="2")
+    return "; ".join(
+        f"{toll.messages} messages in {toll.seconds:.0f} s, {toll.kills} workers killed, {toll.repeated} sent"
+        f" again, readers came back {toll.returned} times and had read all {toll.caught_up:.1f} s after the last"
+        for toll in (
+            rooms.run(here, server, MEETING),
+            rooms.run(here, server, MEETING, IN_A_MEETING),
+        )
+    )
 
 
 def cleaned_up(here: Site) -> str:
@@ -105,8 +129,38 @@ def cleaned_up(here: Site) -> str:
     )
 
 
-EMBEDDED: dict[str, Callable[[Site], str]] = {"cleaned": cleaned_up}
-"""Those that need no services."""
+def fuzzed(here: Site) -> str:
+    """Inputs that no client sends"""
+    inputs, seed = int(os.environ.get("CONCIERGE_FUZZ_INPUTS", INPUTS)), fuzz.seed()
+    with embedded() as alone:
+        tolls = [
+            fuzz.run(here, here.start(WORKERS="2"), inputs * 4 // 5, seed),
+            fuzz.run(alone, alone.start(), inputs // 5, seed),
+        ]
+    return "; ".join(
+        f"{name}: {toll.inputs} inputs in {toll.seconds:.0f} s, {toll.answers(2, 3)} done,"
+        f" {toll.answers(4)} refused, none failed, memory {toll.grown:+.0f} MiB,"
+        f" a bystander's slowest call {toll.slowest_call * 1000:.0f} ms"
+        for name, toll in zip(("PostgreSQL", "SQLite"), tolls, strict=True)
+    )
+
+
+def soaked(here: Site) -> str:
+    """An hour of everything"""
+    minutes = float(os.environ.get("CONCIERGE_SOAK_MINUTES", "60"))
+    with redis_server() as kept:
+        here.environment["REDIS_URL"] = kept.url  # for the cleanup, too
+        done = soak.run(here, here.start(WORKERS="2"), kept.url, minutes * 60, minutes)
+    soak.check_flat(done.samples)
+    return f"{sum(one.visits for one in done.samples)} visits, no error; {soak.ends(done.samples)}"
+
+
+EMBEDDED: dict[str, Callable[[Site], str]] = {
+    "cleaned": cleaned_up,
+    "writers": callers.full_embedded,
+    "outages": outages.full,
+}
+"""Those that need no services, or bring their own."""
 TESTS: dict[str, Callable[[Site], str]] = {
     "turns": in_turn,
     "kills": killed,
@@ -114,16 +168,28 @@ TESTS: dict[str, Callable[[Site], str]] = {
     "same-ids": same,
     "left": left_behind,
     "revoked": revoked,
-    "redis": redis_away,
     "floods": flooded,
+    "rooms": met,
+    "fuzz": fuzzed,
+    "soak": soaked,
+    "writes": writes.full,
+    "behind-nginx": behind_nginx.full,
+    "reload": behind_nginx.reloaded,
+    "stalled": stalled.full,
+    "slow-tools": slow_tools.full,
+    "unread": unread.full,
+    "callers": callers.full,
+    "cancels": cancels.full,
     **EMBEDDED,
 }
+WHEN_NAMED = {"soak"}
+"""Those that `make failure` alone leaves out: they take an hour."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.failure", description=__doc__)
-    parser.add_argument("tests", nargs="*", metavar="TEST", help=f"of {', '.join(TESTS)}; without: all")
-    wanted = parser.parse_args().tests or list(TESTS)
+    parser.add_argument("tests", nargs="*", metavar="TEST", help=f"of {', '.join(TESTS)}; without: all but soak")
+    wanted = parser.parse_args().tests or [name for name in TESTS if name not in WHEN_NAMED]
     if unknown := set(wanted) - TESTS.keys():
         parser.error(f"no such test: {', '.join(sorted(unknown))}")
     for name in wanted:

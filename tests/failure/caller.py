@@ -2,13 +2,17 @@
 
 import asyncio
 import itertools
+import json
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 
 from tests.wire import Wire
+
+from .client import Lost, Wrong
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,29 @@ class Caller:
                 self.is_listening.set()
         return time.monotonic()
 
+    async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """The result. Raises: Lost, Wrong."""
+        try:
+            answer = await self._http.post(**self.request(method, params))
+        except httpx2.TransportError as error:
+            raise Lost(repr(error)) from None
+        check(answer.status_code, answer.text)
+        result: dict[str, Any] = answer.json()["result"]
+        return result
+
+    async def told(self, *uris: str) -> AsyncIterator[dict[str, Any]]:
+        """What a subscription to these says, the acknowledgement first, until it ends. Raises: Lost, Wrong."""
+        message = self.request("subscriptions/listen", {"notifications": {"resourceSubscriptions": list(uris)}})
+        try:
+            async with self._http.stream("POST", **message) as answer:
+                if answer.status_code != 200:
+                    check(answer.status_code, (await answer.aread()).decode())
+                async for line in answer.aiter_lines():
+                    if line.startswith("data: "):
+                        yield json.loads(line.removeprefix("data: "))
+        except httpx2.TransportError as error:
+            raise Lost(repr(error)) from None
+
     def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         message = self._wire.request(method, params) | {"id": next(self._ids)}
         headers = self._wire.headers(message) | {"host": self.url.removeprefix("http://")}
@@ -61,6 +88,14 @@ class Caller:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+
+def check(status: int, body: str) -> None:
+    """Raises: Lost for what may be repeated, Wrong for any other refusal."""
+    if status >= 500:
+        raise Lost(str(status))
+    if status >= 400:
+        raise Wrong(f"{status}: {body}")
 
 
 def percentile(values: list[float], part: float) -> float:

@@ -45,6 +45,11 @@ class Client:
         self._http.headers["authorization"] = f"Bearer {key}"
         self.session_id = ""
 
+    @property
+    def authorization(self) -> str:
+        """Of its key, as a header."""
+        return self._http.headers["authorization"]
+
     async def close(self) -> None:
         await self._http.aclose()
 

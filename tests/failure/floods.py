@@ -2,18 +2,19 @@
 
 import json
 import multiprocessing
-import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
+from functools import partial
 from typing import Any
 
 from tests.frames import CLOSE, PING, TEXT, RawSocket, fragments, frame
 from tests.wire import Wire
 
+from .quiet import TURNS, Heard, beside
 from .rounds import expect
 from .servers import Server, Site
 
@@ -21,9 +22,6 @@ SECONDS = 6.0
 """Of each flood, and of the quiet that it is compared with."""
 PAUSE = 0.05
 """Seconds between one socket of the attacker's and his next: his key is good for 50 a second."""
-TURNS = 3
-MOST = 2.0
-"""Times the quiet p99 that others may have to wait."""
 LARGEST = 256 * 1024
 BIG_CALL = {"name": "echo", "arguments": {"text": "x" * 100_000}}
 
@@ -60,60 +58,35 @@ FLOODS: dict[str, Flood] = {
 @dataclass
 class Suffered:
     name: str
-    quiet: float
-    """Seconds: the p99 of somebody else's calls, when nobody floods; the median of the turns."""
-    flooded: float
-    calls: int
+    heard: Heard
     ends: Counter[int] = field(default_factory=Counter)
 
 
 def run(site: Site, server: Server) -> list[Suffered]:
     mine, his = site.keys("bystander", "attacker")
-    call(server.port, mine, 1.0)  # what a server's first calls take is not asked
-    suffered = [suffer(server, name, flood, mine, his) for name, flood in FLOODS.items()]
+    suffered = [suffer(server, name, mine, his) for name in FLOODS]
     for one in suffered:
         expect(one.ends.keys() <= FLOODS[one.name].codes, f"{one.name}: closed with {dict(one.ends)}")
-        expect(one.flooded <= MOST * one.quiet, f"{one.name}: p99 {one.flooded:.4f} s, {one.quiet:.4f} s in quiet")
+        one.heard.check()
     return suffered
 
 
-def suffer(server: Server, name: str, flood: Flood, mine: str, his: str) -> Suffered:
-    """Quiet and flood in turn: the machine may be slower at one time than at another."""
-    quiet, flooded, ends, calls = [], [], Counter[int](), 0
-    for _ in range(TURNS):
-        quiet.append(p99(call(server.port, mine, SECONDS / TURNS)))
-        found: Any = multiprocessing.get_context("spawn").SimpleQueue()
-        arguments = (server.port, his, name, SECONDS / TURNS, found)
-        attacker = multiprocessing.get_context("spawn").Process(target=attack, args=arguments)
-        attacker.start()
-        found.get()  # it has begun
-        seen = call(server.port, mine, SECONDS / TURNS)
-        ends += found.get()
-        attacker.join()
-        calls += len(seen)
-        flooded.append(p99(seen))
-    return Suffered(name, statistics.median(quiet), statistics.median(flooded), calls, ends)
+def suffer(server: Server, name: str, mine: str, his: str) -> Suffered:
+    ends, seconds = Counter[int](), SECONDS / TURNS
+    heard = beside(server.port, mine, partial(flooding, server.port, his, name, seconds, ends), seconds)
+    return Suffered(name, heard, ends)
 
 
-def call(port: int, key: str, seconds: float) -> list[float]:
-    """What each call took, of one client that calls again and again over one connection."""
-    wire, took = Wire(key), []
-    message = wire.request("tools/call", {"name": "echo", "arguments": {"text": "still here"}})
-    headers = wire.headers(message) | {"host": f"127.0.0.1:{port}"}
-    body = json.dumps(message)
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
-    until = time.perf_counter() + seconds
-    while (began := time.perf_counter()) < until:
-        connection.request("POST", "/mcp", body, headers)
-        answer = json.loads(connection.getresponse().read())
-        took.append(time.perf_counter() - began)
-        expect(answer["result"]["content"][0]["text"] == "still here", answer)
-    connection.close()
-    return took
-
-
-def p99(took: list[float]) -> float:
-    return sorted(took)[int(len(took) * 0.99)]
+@contextmanager
+def flooding(port: int, key: str, name: str, seconds: float, ends: Counter[int]) -> Iterator[None]:
+    context: Any = multiprocessing.get_context("spawn")
+    found = context.SimpleQueue()
+    attacker = context.Process(target=attack, args=(port, key, name, seconds, found))
+    attacker.start()
+    found.get()  # it has begun
+    yield
+    ends += found.get()
+    attacker.join()
 
 
 def attack(port: int, key: str, name: str, seconds: float, found: Any) -> None:

@@ -19,6 +19,8 @@ from tests.services import own_database, own_redis, postgres_url, redis_url
 
 STARTS_WITHIN = 60
 STOPS_WITHIN = 30
+HEALTH = {"host": "localhost"}
+"""Which is served under whatever public URL."""
 
 
 class Server:
@@ -28,17 +30,27 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = home / f"{self.port}.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
+        self._environment = environment | {"PORT": str(self.port)}
+        self.process = self._start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
                 [sys.executable, "manage.py", "serve"],
-                cwd=BASE_DIR, env=environment | {"PORT": str(self.port)}, stdout=log, stderr=subprocess.STDOUT,
+                cwd=BASE_DIR, env=self._environment, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
+
+    def restart(self) -> None:
+        """As an operator does: told to stop, started on the same port when it has ended, and waited for."""
+        self.end()
+        self.process = self._start()
+        self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + STARTS_WITHIN
         while time.monotonic() < deadline and self.process.poll() is None:
             with suppress(httpx2.TransportError):
-                if httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                if httpx2.get(f"{self.url}/readyz", headers=HEALTH, timeout=5).status_code == 200:
                     return
             time.sleep(0.1)
         raise RuntimeError(f"The server was not ready:\n{self.log.read_text()}")
@@ -78,6 +90,7 @@ class Site:
             "CONCIERGE_LOG_LEVEL": "WARNING",
             "CONCIERGE_CALL_RATE": "999999/m",
             "CONCIERGE_KEY_RATE": "999999/m",
+            "CONCIERGE_POST_RATE": "999999/m",
             "CONCIERGE_STOP_NOTICE": "0",
         }
         self._servers: list[Server] = []
@@ -98,6 +111,10 @@ class Site:
 
     def keys(self, *users: str) -> list[str]:
         return self.run("-m", "tests.failure.keys", *users)
+
+    def cookies(self, *users: str) -> list[str]:
+        """Of browsers in which these users, who have keys already, are signed in."""
+        return self.run("-m", "tests.failure.cookies", *users)
 
     def end(self) -> None:
         for server in self._servers:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from . import kills, left, same_ids, turns
+from . import kills, left, rooms, same_ids, turns
 from .client import Client, Wrong
 from .rounds import Stream
 from .servers import Server, Site, site
@@ -23,6 +23,12 @@ def pair(here: Site) -> list[Server]:
     return [here.start(), here.start()]
 
 
+@pytest.fixture(scope="module")
+def workers(here: Site) -> Server:
+    """One server of several processes, to be killed."""
+    return here.start(WORKERS=str(kills.WORKERS))
+
+
 def test_a_session_goes_on_at_whichever_process_a_request_reaches(here: Site, pair: list[Server]) -> None:
     assert turns.run(here, pair, rounds=5) < 5
 
@@ -39,9 +45,16 @@ def test_what_is_opened_and_left_is_cleaned_up(here: Site, pair: list[Server]) -
     assert left.run(here, pair[0], sessions=50).opened >= 50
 
 
-def test_a_killed_worker_takes_no_session_and_no_reply_with_it(here: Site) -> None:
-    toll = kills.run(here, here.start(WORKERS=str(kills.WORKERS)), kills=5)
+def test_a_killed_worker_takes_no_session_and_no_reply_with_it(here: Site, workers: Server) -> None:
+    toll = kills.run(here, workers, kills=5)
     assert toll.kills == 5
+
+
+def test_a_killed_worker_takes_nothing_that_was_said_with_it(
+    here: Site, workers: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "KILLED_EVERY", 0.5)
+    assert rooms.run(here, workers, messages=120, kills=1).kills == 1
 
 
 async def test_a_stream_that_is_refused_is_told(pair: list[Server], here: Site) -> None:

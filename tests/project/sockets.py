@@ -93,6 +93,26 @@ class Application:
             pass
         return message
 
+    async def answer(self, receive: Any, send: Any) -> str:
+        await until_set(self.may_go_on)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": b"done"})
+        return "answered"
+
+    async def reply(self, receive: Any, send: Any) -> None:
+        """Over HTTP, whatever else the client may have to say."""
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async def page(self, receive: Any, send: Any) -> None:
+        """A large one, over HTTP, that is written at once."""
+        body = BIG.encode() * 8
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]}
+        )
+        await send({"type": "http.response.body", "body": body})
+
 
 async def until_set(event: threading.Event) -> None:
     while not event.is_set():  # noqa: ASYNC110 (it is set in another thread)

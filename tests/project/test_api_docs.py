@@ -44,7 +44,7 @@ def test_every_example_works_in_the_order_of_the_page(db_for_threads: None) -> N
     ada = make_user("ada", "Members")
     known = {"$KEY": key_for(ada), "$REFRESH": TokenFamily.open(ada)[1].value}
     commands = list(examples())
-    assert len(commands) == 8
+    assert len(commands) == 11
     for command in commands:
         for name, value in known.items():
             command = command.replace(name, value)
@@ -54,7 +54,7 @@ def test_every_example_works_in_the_order_of_the_page(db_for_threads: None) -> N
 
 def test_every_path_is_on_the_page() -> None:
     for path in filter(None, ROUTES):
-        assert f"`/api/{path.replace('int:', '').replace('anything:', '')}`" in TEXT
+        assert f"`/api/{re.sub(r'<\w+:', '<', path)}`" in TEXT
 
 
 def test_the_printed_problem_is_what_is_sent(alice: User) -> None:

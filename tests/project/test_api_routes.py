@@ -1,5 +1,6 @@
 """Every route below `/api/` has a policy, and whoever is not known gets nothing but what is for everybody."""
 
+import re
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -27,7 +28,7 @@ EVERYBODY = {
 }  # fmt: skip
 """What is not asked who calls: signing in, and what the API is."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-EXAMPLES = {"<int:id>": "7", "<anything:key>": "theme"}
+EXAMPLES = {"<int:id>": "7", "<anything:key>": "theme", "<room:id>": "design", "<anything:username>": "bob"}
 
 
 def routes(patterns: Any, before: str = "") -> Iterator[tuple[str, Any]]:
@@ -50,7 +51,7 @@ def example(path: str) -> str:
 
 
 def test_there_are_as_many_routes_as_there_should_be() -> None:
-    assert len(ROUTES) == 16
+    assert len(ROUTES) == 28
     assert {"keys/", "keys/<int:id>/", "usage/", "token/refresh/", "preferences/<anything:key>/", ""} <= set(
         ROUTES
     )
@@ -114,7 +115,7 @@ def test_it_describes_every_route_and_method(db_for_threads: None) -> None:
     served = set()
     for path, callback in ROUTES.items():
         if path not in hidden:
-            plain = path.replace("<int:id>", "{id}").replace("<anything:key>", "{key}")
+            plain = re.sub(r"<\w+:(\w+)>", r"{\1}", path)
             served |= {(plain, method) for method in METHODS[:-1] if hasattr(callback.cls, method.lower())}
     assert described == {(path, method) for path, method in served if method != "HEAD"}
 
@@ -134,5 +135,5 @@ def test_each_operation_says_what_it_does_and_how_it_may_fail(db_for_threads: No
             assert operation["summary"], (method, path)
             assert "application/problem+json" in operation["responses"]["default"]["content"]
     bodies = [schema for name, schema in schema["components"]["schemas"].items() if name.endswith("Request")]
-    assert len(bodies) == 4
+    assert len(bodies) == 9
     assert all(body["additionalProperties"] is False for body in bodies)

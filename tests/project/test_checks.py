@@ -1,13 +1,19 @@
 """What is refused at start, and what is not."""
 
+import os
 import secrets
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from django.core.checks import run_checks
 from django.db import connections
+from pydantic import SecretStr
 from pytest_django import Settings
 
 from project.checks import OURS
+from project.config import BASE_DIR
 
 GOOD = "correct-horse-battery-staple-0123456789"
 
@@ -80,3 +86,66 @@ def test_a_key_made_by_chance_is_accepted(settings: Settings, make: object) -> N
     assert callable(make)
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = make(48), [make(32)]
     assert refused() == {}
+
+
+@pytest.mark.process
+def test_django_finds_nothing_to_say_about_production(tmp_path: Path) -> None:
+    """Settings are read, and no service is asked."""
+    production = {
+        "CONCIERGE_DATA_DIR": str(tmp_path),
+        "CONCIERGE_PUBLIC_URL": "https://mcp.example.org",
+        "DATABASE_URL": "postgres://concierge@127.0.0.1:1/concierge",
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "EMAIL_URL": "smtp+tls://user:password@mail.example.org",
+        "PATH": os.environ["PATH"],
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "WORKERS": "2",
+    }
+    check = [sys.executable, "-W", "error", "manage.py", "check", "--deploy", "--fail-level", "DEBUG"]
+    done = subprocess.run(check, cwd=BASE_DIR, env=production, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("System check identified no issues")
+
+
+def test_a_metrics_token_that_can_be_guessed_is_refused(settings: Settings) -> None:
+    configure(settings, metrics_token=SecretStr(GOOD))
+    assert refused() == {}
+    configure(settings, metrics_token=SecretStr("change-me-change-me-change-me-change-me"))
+    assert "CONCIERGE_METRICS_TOKEN" in refused()["concierge.E003"]
+
+
+@pytest.fixture
+def traces(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Are to go to a collector."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    return monkeypatch
+
+
+def test_traces_that_can_be_exported_are_accepted(traces: pytest.MonkeyPatch) -> None:
+    traces.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20abc, x-a=b")
+    assert refused() == {}
+
+
+def test_traces_without_the_packages_for_it_are_refused(traces: pytest.MonkeyPatch) -> None:
+    traces.setattr("project.tracing.PACKAGES", ("opentelemetry.nothing_of_that_name",))
+    assert refused().keys() == {"concierge.E004"}
+    assert "requirements/otel.txt" in refused()["concierge.E004"]
+
+
+def test_no_traces_need_no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("project.tracing.PACKAGES", ("opentelemetry.nothing_of_that_name",))
+    assert refused() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=abc,canary-of-a-key")],
+)
+def test_what_would_not_be_done_as_it_is_said_is_refused(
+    traces: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    traces.setenv(name, value)
+    assert refused().keys() == {"concierge.E005"}
+    assert name in refused()["concierge.E005"]
+    assert "canary" not in refused()["concierge.E005"]

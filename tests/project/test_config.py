@@ -112,12 +112,21 @@ def test_keys_rotate_in_the_order_that_they_are_written() -> None:
     assert fallbacks == [f"{LONG_ENOUGH}-2", f"{LONG_ENOUGH}-1"]
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "SECRET_KEY_FALLBACKS"])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "CONCIERGE_METRICS_TOKEN"])
 def test_a_short_key_is_refused_with_the_way_to_a_long_one(name: str) -> None:
     config(**{name: "x" * 32})
     [line] = problems(**{name: "x" * 31})
     assert "at least 32 characters" in line
     assert "secrets.token_urlsafe" in line
+
+
+@pytest.mark.parametrize("character", [" ", "\n", "\x7f", "é"])
+def test_a_metrics_token_is_what_a_header_can_carry(character: str) -> None:
+    secret = f"{'hunter2' * 5}{character}x"
+    [line] = problems(CONCIERGE_METRICS_TOKEN=secret)
+    assert "ASCII without spaces" in line
+    assert "hunter2" not in line
+    assert "hunter2" not in repr(config(CONCIERGE_METRICS_TOKEN="hunter2" * 5))
 
 
 @pytest.mark.parametrize(
@@ -301,4 +310,4 @@ def test_issuers_that_are_no_list_of_objects_are_refused(typed: str) -> None:
 
 def test_an_issuer_is_named_once() -> None:
     [line] = problems(CONCIERGE_JWT_ISSUERS=json.dumps([ISSUER, ISSUER]))
-    assert line == "CONCIERGE_JWT_ISSUERS: Value error, names an issuer twice"
+    assert line == "CONCIERGE_JWT_ISSUERS: names an issuer twice"

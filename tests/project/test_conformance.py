@@ -199,7 +199,7 @@ def test_a_client_that_does_not_come_to_its_end_fails(tmp_path: Path, failure: E
 
 def test_each_client_comes_in_each_era() -> None:
     came = sorted((visit.name, visit.revision) for visit in VISITS)
-    both = ("Inspector", "Python SDK", "mcp-remote", "our WebSocket")
+    both = ("Inspector", "Python SDK", "TypeScript SDK", "mcp-remote", "our WebSocket")
     older = ("Python SDK 1.30, WebSocket", "2025-11-25")
     assert came == sorted([older, *((name, era) for name in both for era in ("2025-11-25", "2026-07-28"))])
 

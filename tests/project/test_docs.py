@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 from project.config import BASE_DIR, Config
-from project.connect import CLIENTS
+from sessions_app.connect import CLIENTS
 from tools_app.registry import registry
 
 DOCS = BASE_DIR / "docs"

@@ -1,6 +1,8 @@
 """What a client, a subscriber and a proxy see when the server is told to stop."""
 
+import asyncio
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +15,7 @@ import httpx2
 import pytest
 from django.conf import settings
 
-from project.server import Server, uvicorn_config
+from project.server import Server, has_unread, uvicorn_config
 from tests.process import NOT_HERE_YET, Process, until
 
 from .clients import Clients, cling
@@ -123,6 +125,23 @@ def test_what_is_stuck_or_not_read_keeps_it_only_for_so_long(start_again: Start)
         began = time.monotonic()
         process.end()
     assert time.monotonic() - began < ENDS_WITHIN + 3
+
+
+async def test_a_request_that_has_arrived_is_read_before_quiet_connections_are_closed() -> None:
+    server = Server(uvicorn_config(settings.CONFIG), beat=lambda: None)
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    listener = await asyncio.get_running_loop().create_server(server.new_protocol, "127.0.0.1", 0)
+    with closing(socket.create_connection(listener.sockets[0].getsockname())) as client:
+        async with asyncio.timeout(5):
+            while not server.server_state.connections:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")  # and the event loop does not look
+        assert has_unread(server.idle_connections())
+        await server.read_what_arrived()
+        assert not has_unread(server.idle_connections())
+        assert b" 200 " in await asyncio.to_thread(client.recv, 4096)
+    listener.close()
 
 
 def test_a_second_signal_ends_it_unless_it_is_the_first_one_again(monkeypatch: pytest.MonkeyPatch) -> None:

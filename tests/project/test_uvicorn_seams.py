@@ -1,4 +1,4 @@
-"""What our sockets use of uvicorn and websockets that neither promises to keep. See test_sdk_seams.py."""
+"""What we use of uvicorn and websockets that neither promises to keep. See test_sdk_seams.py."""
 
 import inspect
 
@@ -8,9 +8,13 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.server import ServerProtocol
 
+from project.connection import GuardedConnection
+from project.pipeline import PipelinedConnection
 from project.reading import ReadingSocket
 from project.sockets import GuardedSocket
 
+BEGIN = HttpToolsProtocol._start_asgi_task
+DUNDER = {"__doc__", "__init__", "__module__", "__firstlineno__", "__static_attributes__"}
 OVERRIDDEN = {
     "connection_made", "connection_lost", "data_received", "eof_received", "pause_writing", "shutdown",
     "handle_connect", "handle_cont", "handle_ping", "handle_pong", "handle_close", "handle_parser_exception",
@@ -21,6 +25,24 @@ STATE = {
     "default_headers", "disconnected", "frames", "handshake_complete", "handshake_initiated", "initial_response",
     "ping_timer", "queue", "read_paused", "writable",
 }  # fmt: skip
+
+OF_CONNECTIONS = {
+    "connection_made", "data_received", "on_message_begin", "on_headers_complete", "on_message_complete",
+    "resume_writing",
+}  # fmt: skip
+STATE_OF_CONNECTIONS = {"connections", "cycle", "timeout_keep_alive_task", "transport"}
+
+
+def test_uvicorn_calls_what_we_override_of_connections() -> None:
+    theirs = {name for name in vars(HttpToolsProtocol) if not name.startswith("_")}
+    assert vars(GuardedConnection).keys() & theirs == OF_CONNECTIONS
+
+
+async def test_uvicorn_keeps_a_connections_state_where_we_look_for_it() -> None:
+    config = Config("project.asgi:application", log_config=None)
+    config.load()
+    assert vars(HttpToolsProtocol(config, ServerState(), {})).keys() >= STATE_OF_CONNECTIONS
+    assert "response_complete" in inspect.getsource(RequestResponseCycle)
 
 
 def test_uvicorn_calls_what_we_override() -> None:
@@ -33,6 +55,19 @@ async def test_uvicorn_keeps_a_sockets_state_where_we_look_for_it() -> None:
     config = Config("project.asgi:application", log_config=None)
     config.load()
     assert vars(WebSocketsSansIOProtocol(config, ServerState(), {})).keys() >= STATE
+
+
+async def test_uvicorn_begins_each_answer_and_refuses_what_is_no_http_where_we_look_for_it() -> None:
+    own = {name for name in vars(PipelinedConnection) if name in dir(HttpToolsProtocol)} - DUNDER
+    assert own == {"_start_asgi_task", "connection_lost", "send_400_response"}
+    assert "self.send_400_response(" in inspect.getsource(HttpToolsProtocol.data_received)
+    begins = [inspect.getsource(each).count(".run_asgi(") for each in (HttpToolsProtocol, BEGIN)]
+    assert begins[0] == begins[1] > 0
+    parameters = inspect.signature(RequestResponseCycle).parameters.keys()
+    assert {"disconnected", "more_body", "response_started"} <= set(
+        RequestResponseCycle.__init__.__code__.co_names
+    )
+    assert "message_event" in parameters
 
 
 def test_uvicorn_makes_a_socket_before_it_lets_go_of_the_request() -> None:

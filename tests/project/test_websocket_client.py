@@ -12,9 +12,9 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
-from project.connect import instructions
 from sessions_app import client as module
 from sessions_app.client import SocketClosed, SocketRefused, websocket
+from sessions_app.connect import instructions
 from sessions_app.models import ApiKey, Session, User
 from sessions_app.pool import identity_pool
 from sessions_app.state import state

@@ -14,7 +14,6 @@ from sessions_app.pool import identity_pool
 from sessions_app.transport import asking, http
 from sessions_app.transport import ends as ends_module
 from sessions_app.transport.asking import waiting
-from sessions_app.transport.bus import bus
 from sessions_app.transport.ends import ends
 from tests.conftest import key_for
 from tests.issuer import Authority, OutsideIssuer, serving
@@ -99,14 +98,6 @@ def issuer(authority: Authority, settings: Any, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def link(alice: User, issuer: OutsideIssuer) -> OutsideIdentity:
     return OutsideIdentity.objects.create(user=alice, issuer=issuer.url, subject="a-subject")
-
-
-@pytest.fixture
-async def attached() -> AsyncIterator[None]:
-    """The bus as in a server: what pool threads publish is heard at once."""
-    bus.attach()
-    yield
-    await bus.detach()
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ class Endpoint:
     narrowed: int
     """With a credential that is narrowed, and not what the id is of."""
     data: Any = NO_BODY
+    by_key: int | None = None
+    """With an API key that is not narrowed, and not what the id is of; if not as with any other credential."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -30,6 +32,7 @@ ENDPOINTS = [
     Endpoint("GET", "keys/", 200, 200),
     Endpoint("POST", "keys/", 201, 201, {"name": "new"}),
     Endpoint("DELETE", "keys/{key}/", 204, 404),
+    Endpoint("POST", "keys/{key}/rotate/", 200, 404, {"overlap_hours": 1}, by_key=403),
     Endpoint("GET", "session-tokens/", 200, 200),
     Endpoint("DELETE", "session-tokens/{token}/", 204, 404),
     Endpoint("GET", "sessions/", 200, 200),
@@ -61,7 +64,7 @@ def session_of(user: User, credential: str, **details: Any) -> Session:
 def stored() -> list[Any]:
     """What the endpoints could change."""
     unnoted = {
-        ApiKey: ("pk", "revoked_at"), SessionToken: ("pk", "revoked_at"), Session: ("pk", "ended_at"),
+        ApiKey: ("pk", "revoked_at", "rotations"), SessionToken: ("pk", "revoked_at"), Session: ("pk", "ended_at"),
         Preference: ("pk", "key", "value"),
     }  # fmt: skip
     return [list(model._base_manager.order_by("pk").values_list(*names)) for model, names in unnoted.items()]

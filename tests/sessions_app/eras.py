@@ -6,32 +6,33 @@ from tests.socket import SocketWire, dial
 from tests.wire import Answer, Durable, Wire
 
 Knock = Callable[..., Awaitable[Answer]]
+HOME = "127.0.0.1"
 
 
-async def stateless(secret: str | None, **headers: str | None) -> Answer:
+async def stateless(secret: str | None, *, address: str = HOME, **headers: str | None) -> Answer:
     """2026-07-28."""
-    return await Wire(secret).ask("tools/list", headers=headers)
+    return await Wire(secret).ask("tools/list", headers=headers, client=(address, 5))
 
 
-async def handshake(secret: str | None, **headers: str | None) -> Answer:
+async def handshake(secret: str | None, *, address: str = HOME, **headers: str | None) -> Answer:
     """2025-11-25: the request that opens a session."""
     client = Durable(secret)
     message = client.request("initialize", {
         "protocolVersion": client.version, "clientInfo": client.client, "capabilities": {},
     })  # fmt: skip
     without = {"mcp-session-id": None, "mcp-protocol-version": None}
-    return await client.post(message, headers={**without, **headers})
+    return await client.post(message, headers={**without, **headers}, client=(address, 5))
 
 
-async def socket(secret: str | None, **headers: str | None) -> Answer:
+async def socket(secret: str | None, *, address: str = HOME, **headers: str | None) -> Answer:
     """2026-07-28 over WebSocket: how its handshake is answered, or the first request."""
-    line = await dial(secret, headers=headers).opened()
+    line = await dial(secret, headers=headers, client=(address, 5)).opened()
     return await first_answer(SocketWire(line, Wire(secret)), "tools/list")
 
 
-async def older_socket(secret: str | None, **headers: str | None) -> Answer:
+async def older_socket(secret: str | None, *, address: str = HOME, **headers: str | None) -> Answer:
     """2025-11-25 over WebSocket."""
-    line = await dial(secret, headers=headers).opened()
+    line = await dial(secret, headers=headers, client=(address, 5)).opened()
     client = SocketWire(line, Wire(secret), is_stateless=False)
     about = {"protocolVersion": "2025-11-25", "clientInfo": {"name": "pytest", "version": "1"}, "capabilities": {}}
     return await first_answer(client, "initialize", **about)

@@ -127,9 +127,9 @@ ACTS: dict[str, Callable[[ControlRoom, dict[type[Model], Any]], Any]] = {
     "set a password": lambda room, his: room.post(page_of(his[User]).replace("change", "password"), **PASSWORD),
     "delete": lambda room, his: room.post(deletion_of(his[User]), post="yes"),
     "delete selected": lambda room, his: room.act("delete_selected", his[User], post="yes"),
-    "mint a key": lambda room, his: room.post(form_for(ApiKey), user=his[User].pk, name="mine"),
+    "mint a key": lambda room, his: room.post(form_for(ApiKey), user=his[User], name="mine"),
     "save a key as a new one": lambda room, his: room.post(
-        page_of(his[ApiKey]), user=his[User].pk, name="mine", _saveasnew="1"
+        page_of(his[ApiKey]), user=his[User], name="mine", _saveasnew="1"
     ),
     "widen a key": lambda room, his: room.post(page_of(his[ApiKey]), name="renamed"),
     "revoke a key": lambda room, his: room.act("revoke", his[ApiKey]),
@@ -141,10 +141,10 @@ ACTS: dict[str, Callable[[ControlRoom, dict[type[Model], Any]], Any]] = {
     "revoke a family": lambda room, his: room.act("revoke", his[TokenFamily]),
     "revoke a family on its page": lambda room, his: room.act_on_page("revoke", his[TokenFamily]),
     "link a subject": lambda room, his: room.post(
-        form_for(OutsideIdentity), user=his[User].pk, issuer="https://a.example", subject="mine"
+        form_for(OutsideIdentity), user=his[User], issuer="https://a.example", subject="mine"
     ),
     "change a link": lambda room, his: room.post(
-        page_of(his[OutsideIdentity]), user=his[User].pk, issuer="https://a.example", subject="mine"
+        page_of(his[OutsideIdentity]), user=his[User], issuer="https://a.example", subject="mine"
     ),
     "delete a link": lambda room, his: room.post(deletion_of(his[OutsideIdentity]), post="yes"),
     "delete selected links": lambda room, his: room.act("delete_selected", his[OutsideIdentity], post="yes"),
@@ -152,7 +152,7 @@ ACTS: dict[str, Callable[[ControlRoom, dict[type[Model], Any]], Any]] = {
     "end a session on its page": lambda room, his: room.act_on_page("end", his[Session]),
     "end a session and revoke": lambda room, his: room.act("end_and_revoke", his[Session]),
     "end a session and revoke on its page": lambda room, his: room.act_on_page("end_and_revoke", his[Session]),
-    "add a preference": lambda room, his: room.post(form_for(Preference), user=his[User].pk, key="k", value="1"),
+    "add a preference": lambda room, his: room.post(form_for(Preference), user=his[User], key="k", value="1"),
     "change a preference": lambda room, his: room.post(page_of(his[Preference]), value='"light"'),
     "delete a preference": lambda room, his: room.post(deletion_of(his[Preference]), post="yes"),
     "delete selected preferences": lambda room, his: room.act("delete_selected", his[Preference], post="yes"),
@@ -194,8 +194,8 @@ def test_those_out_of_reach_can_be_seen_and_are_not_offered(room: ControlRoom, a
         assert 'name="_save"' not in room.read(page_of(his[model]))
     for model in (ApiKey, Preference):
         form = room.read(form_for(model))
-        assert f'<option value="{alice.pk}">' in form
-        assert f'<option value="{admin.pk}">' not in form
+        assert f'<option value="{alice}">' in form
+        assert f'<option value="{admin}">' not in form
 
 
 EVERY_PRIVILEGE = {"is_staff": "on", "is_superuser": "on", "is_active": "on"}
@@ -219,6 +219,20 @@ def test_a_new_user_has_no_privileges_whatever_was_sent(room: ControlRoom) -> No
     room.post(form_for(User), username="new", **PASSWORD, **EVERY_PRIVILEGE, groups=[1, 2, 3])
     user = User.objects.get(username="new")
     assert (user.is_staff, user.is_superuser, user.permission_names()) == (False, False, frozenset())
+
+
+def test_a_new_user_is_a_member_if_a_superuser_makes_him(db_for_threads: None) -> None:
+    answer = ControlRoom(make_superuser()).client.post(
+        form_for(User), {"username": "ada", **PASSWORD}, follow=True
+    )
+    assert "In the group Members: ada." in answer.text
+    assert [group.name for group in User.objects.get(username="ada").groups.all()] == [MEMBERS]
+
+
+def test_a_new_user_of_anybody_else_s_is_said_to_be_in_no_group(room: ControlRoom) -> None:
+    answer = room.client.post(form_for(User), {"username": "ada", **PASSWORD}, follow=True)
+    assert "In no group yet, and so without any permission: ada." in answer.text
+    assert not User.objects.get(username="ada").groups.exists()
 
 
 def test_groups_are_changed_by_superusers_only(room: ControlRoom) -> None:

@@ -53,7 +53,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds, which stand still unless a test moves them."""
-    now = [1000.0]
+    now = [time.monotonic()]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     for remembered in (callers, presence, policies):
         remembered.forget()  # what was read by another clock
@@ -196,9 +196,9 @@ async def test_another_s_change_is_none_of_his(client: Client, bob: User, monkey
     identified: list[str] = []
     identify = credentials.identify
 
-    def counted(secret: str) -> Any:
+    def counted(secret: str, address: str | None) -> Any:
         identified.append(secret)
-        return identify(secret)
+        return identify(secret, address)
 
     monkeypatch.setattr(credentials, "identify", counted)
     monkeypatch.setattr(callers, "forget", lambda: None)
@@ -217,8 +217,8 @@ async def test_old_authority_is_never_kept_under_a_new_epoch(
     read, changed = threading.Event(), threading.Event()
     identify = credentials.identify
 
-    def slowly(secret: str) -> Any:
-        principal = identify(secret)
+    def slowly(secret: str, address: str | None) -> Any:
+        principal = identify(secret, address)
         read.set()
         changed.wait(5)
         return principal

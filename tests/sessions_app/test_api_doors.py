@@ -37,10 +37,11 @@ BAD = (
 
 @every_endpoint
 def test_a_valid_one_opens_it(kind: Kind, alice: User, endpoint: Endpoint) -> None:
-    assert endpoint.ask(Rest(kind.secret), belongings(alice)).status == endpoint.status
+    status = endpoint.by_key if endpoint.by_key and kind.header == "x-api-key" else endpoint.status
+    assert endpoint.ask(Rest(kind.secret), belongings(alice)).status == status
     if kind.header is not None:
         alone = Rest(headers={kind.header: kind.secret})
-        assert endpoint.ask(alone, belongings(alice)).status == endpoint.status
+        assert endpoint.ask(alone, belongings(alice)).status == status
 
 
 @every_endpoint

@@ -85,9 +85,9 @@ async def test_many_first_calls_at_once_are_read_twice(
     """Once to know whose calls they are, and once more after it is known at which epoch of his authority."""
     read = []
 
-    def counted(value: str) -> Any:
+    def counted(value: str, address: str | None) -> Any:
         read.append(value)
-        return identify(value)
+        return identify(value, address)
 
     monkeypatch.setattr(credentials, "identify", counted)
     answers = await asyncio.gather(*(knock(secret) for _ in range(20)))

@@ -117,7 +117,7 @@ async def test_a_wrong_checksum_costs_no_query(alice: User, secret: str) -> None
         "x",
     ):
         assert await identity_pool.run(partial(queries, value)) == 0
-    assert await identity_pool.run(partial(queries, invented)) == 1
+    assert await identity_pool.run(partial(queries, invented)) == 2  # one asks whether it was revoked, and why
     assert await identity_pool.run(partial(queries, secret)) == 2
 
 

@@ -73,8 +73,8 @@ def test_a_body_that_comes_in_chunks_is_a_body(client: Rest) -> None:
     assert client.put("preferences/x/", {"value": 7}, headers=chunked).data["value"] == 7
 
 
-def test_a_body_that_does_not_arrive_is_not_waited_for(client: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "SLOWEST_BODY", 0.1)
+def test_a_body_that_does_not_arrive_is_not_waited_for(client: Rest, settings: Any) -> None:
+    settings.SLOWEST_REQUEST = 0.1
 
     async def stall() -> int:
         headers = encoded({"host": "127.0.0.1:8000", "content-type": "application/json", "content-length": "9"})

@@ -84,8 +84,8 @@ async def test_a_length_is_a_number(asked: list[Any], declared: bytes) -> None:
     assert asked == []
 
 
-async def test_a_body_that_stalls_is_given_up(asked: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "SLOWEST_BODY", 0.05)
+async def test_a_body_that_stalls_is_given_up(asked: list[Any], settings: Any) -> None:
+    settings.SLOWEST_REQUEST = 0.05
     for parts in ([], [b'{"jsonrpc"']):
         answer = await Upload(parts, list_tools(STRANGER), ends=False).wait()
         assert answer.status == 408

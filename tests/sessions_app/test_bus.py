@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from sessions_app.transport.bus import Bus, SessionChanged
+from sessions_app.transport.bus import Bus
+from sessions_app.transport.events import SessionChanged
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 
+from collab_app.models import Attendance, Membership, Message, Room, SharedState
 from project.config import BASE_DIR
 from sessions_app import chores
 from sessions_app.chores import Chore, delete
@@ -31,6 +32,7 @@ from sessions_app.models import (
     ApiKey,
     FamiliarNetwork,
     RefreshToken,
+    RefusalHour,
     RevokedToken,
     ServerRequest,
     Session,
@@ -39,10 +41,12 @@ from sessions_app.models import (
     TokenFamily,
     User,
     WebSocketTicket,
+    Worker,
 )
 from sessions_app.models.session_lifetime import IDLE_LIFETIME, LIFETIME
+from tests.collab_app.rooms import past
 from tests.conftest import key_for
-from tools_app.models import Confirmation, ToolCall
+from tools_app.models import Confirmation, HourOfName, HourOfUser, ToolCall
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -91,8 +95,10 @@ def call(started_at: Any) -> ToolCall:
 
 def everything() -> list[Any]:
     models = (
-        Session, ServerRequest, Subscription, SignIn, ToolCall,
+        Session, ServerRequest, Subscription, SignIn, ToolCall, HourOfName, HourOfUser,
+        RefusalHour, Worker,
         SessionToken, TokenFamily, RefreshToken, RevokedToken, FamiliarNetwork, WebSocketTicket, Confirmation,
+        Room, Membership, Message, SharedState, Attendance,
     )  # fmt: skip
     return [row for model in models for row in model._base_manager.order_by("pk").values()]
 
@@ -106,6 +112,10 @@ def one_of_each(user: User) -> None:
     ended(user, 31 * DAY, calls=1)
     SignIn.objects.create(session_key="old", session_data="", expire_date=ago(HOUR))
     call(ago(91 * DAY))
+    HourOfName.objects.create(hour=ago(91 * DAY), kind="tool", name="echo", ok=1)
+    HourOfUser.objects.create(hour=ago(91 * DAY), user_id=1, calls=1)
+    RefusalHour.objects.create(hour=ago(91 * DAY), reason="too-slow", count=1)
+    Worker.objects.create(instance="killed", host="web-1", pid=7, started_at=ago(HOUR), seen_at=ago(HOUR))
     for since in (HOUR, 31 * DAY):
         aged = {"created_at": ago(2 * since), "expires_at": ago(since)}
         SessionToken.objects.filter(pk=SessionToken.mint(user)[0].pk).update(**aged)
@@ -115,6 +125,9 @@ def one_of_each(user: User) -> None:
     WebSocketTicket.objects.filter(pk=ticket.pk).update(expires_at=ago(HOUR))
     RevokedToken.objects.revoke("https://mcp.example", "over", ago(MINUTE))
     user.familiar_networks.create(network="10.0.0.7/32", seen_at=ago(90 * DAY))
+    past(user)
+    Room.objects.start(user, "Empty").memberships.all().delete()
+    Room.objects.filter(pk=Room.objects.start(user, "Idle").pk).update(active_at=ago(91 * DAY))
 
 
 # --- What goes, and what stays ---

@@ -16,7 +16,7 @@ from sessions_app.models import session_queryset as session
 from sessions_app.permissions import GUESTS
 from sessions_app.pool import identity_pool
 from sessions_app.state import state
-from sessions_app.transport import room, rules
+from sessions_app.transport import places, rules
 from tests.wire import Answer, Durable, Exchange, Wire, until
 from tools_app.models import ToolCall
 
@@ -193,7 +193,7 @@ async def test_what_is_no_request_has_a_limit_too(
 
 async def test_guests_shut_nobody_out(wire: Wire, recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "MOST_IN_ALL", 8)
-    monkeypatch.setattr(room, "MOST", 8)
+    monkeypatch.setattr(places, "MOST", 8)
     visitors = [await GuestDurable.open(None) for _ in range(2)]
     full = await GuestDurable(None).initialize()
     assert (full.status, full.headers["retry-after"]) == (503, "60")

@@ -43,7 +43,7 @@ def knock(request: pytest.FixtureRequest) -> Knock:
 
 
 async def identified(secret: str) -> Principal:
-    return await credentials.presented({"authorization": f"Bearer {secret}"}, "a network").identify()
+    return await credentials.presented({"authorization": f"Bearer {secret}"}, "10.0.0.9").identify()
 
 
 async def reason(secret: str) -> str | None:
@@ -328,8 +328,9 @@ ANSWERS: dict[str, tuple[Callable[[Handler], None], str]] = {
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_any_other_answer_is_none(issuer: OutsideIssuer, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "SLOWEST", 0.5)
     issuer.respond, why = ANSWERS[name]
+    if issuer.respond is drip:  # the others have the usual time: half a second is little on a busy machine
+        monkeypatch.setattr(fetching, "SLOWEST", 0.5)
     assert refused(f"{issuer.url}/keys").startswith(why)
     assert len(issuer.requests) == 1
 

@@ -16,7 +16,8 @@ from sessions_app.models.server_request import ServerRequestQuerySet
 from sessions_app.pool import background_pool
 from sessions_app.transport import asking, carrier
 from sessions_app.transport.asking import waiting
-from sessions_app.transport.bus import ReplyArrived, bus
+from sessions_app.transport.bus import bus
+from sessions_app.transport.events import ReplyArrived
 from tests.sessions_app.conftest import durable_for, row_of
 from tests.wire import Answer, Durable, until
 

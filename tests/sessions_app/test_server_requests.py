@@ -12,7 +12,8 @@ from sessions_app.models import ServerRequest, User, server_request
 from sessions_app.pool import background_pool
 from sessions_app.transport import carrier, conversation, http_carrier
 from sessions_app.transport.asking import waiting
-from sessions_app.transport.bus import ReplyArrived, bus
+from sessions_app.transport.bus import bus
+from sessions_app.transport.events import ReplyArrived
 from sessions_app.transport.response import respond
 from tests.sessions_app.conftest import durable_for
 from tests.shop import tools as shop

@@ -91,6 +91,18 @@ async def test_of_many_who_miss_it_one_makes_it(kept: SessionCache) -> None:
     assert {entry.value for entry, _ in found} == {1}
 
 
+async def test_what_was_made_between_the_look_and_the_turn_is_not_made_again(
+    kept: SessionCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def somebody_else_is_done(name: str, *args: Any) -> bool:
+        kept.put("fact", "theirs")
+        return True
+
+    monkeypatch.setattr(LocMemCache, "add", somebody_else_is_done)
+    entry, is_new = await kept.get_or_make("fact", lambda: "ours")
+    assert (entry.value, is_new) == ("theirs", False)
+
+
 async def test_who_wants_it_anew_gets_a_new_one(kept: SessionCache) -> None:
     kept.put("fact", "old")
     (entry, is_new) = await kept.get_or_make("fact", lambda: "new", anew=True)

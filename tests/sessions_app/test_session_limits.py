@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from sessions_app.models import Session, User
+from sessions_app.models import Session, User, session_room
 from sessions_app.models import session_queryset as session_module
 from sessions_app.models.session import ACTIVITY_IS_NOTED_EVERY
 from sessions_app.models.session_lifetime import IDLE_LIFETIME
@@ -77,6 +77,7 @@ async def test_a_full_server_says_so_to_newcomers_of_both_eras(
     await ended.delete()
     bobs = await durable_for(bob)
     monkeypatch.setattr(session_module, "MOST_IN_ALL", 2)
+    session_room.of_everybody.forget()
     for answer in (await Durable(wire.key).initialize(), await wire.call("echo", {"text": "x"})):
         assert (answer.status, answer.error["code"], answer.headers["retry-after"]) == (503, -32603, "60")
         assert "mcp-session-id" not in answer.headers
@@ -89,6 +90,7 @@ async def test_a_full_server_says_so_to_newcomers_of_both_eras(
 async def test_what_is_over_by_the_clock_takes_no_room(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "MOST_OF_ONE", 1)
     monkeypatch.setattr(session_module, "MOST_IN_ALL", 1)
+    session_room.of_everybody.forget()
     old = await Durable.open(wire.key)
     await quiet_for(old, seconds=IDLE_LIFETIME.total_seconds())
     await Durable.open(wire.key)

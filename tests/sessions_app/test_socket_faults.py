@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from sessions_app.models import Session
 from sessions_app.pool import background_pool, identity_pool
+from sessions_app.refusals import refusals
 from sessions_app.transport import carrier, presence, socket
 from sessions_app.transport.ends import ends
 from sessions_app.transport.sockets import sockets
@@ -49,6 +50,7 @@ async def test_a_session_that_cannot_be_opened(
         patch.setattr(presence, "opened", fail)
         if answered:
             assert (await client.ask("tools/list")).error["message"] == "The database is not available."
+            assert list(refusals._counted.values()) == [1]
         else:
             client.begin("tools/list")
             with pytest.raises(RuntimeError):
@@ -117,9 +119,9 @@ async def test_whatever_interrupts_its_end_nothing_is_left(key: str, monkeypatch
 
 
 async def test_sockets_leave_streams_their_room(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sessions_app.transport import room
+    from sessions_app.transport import places
 
-    monkeypatch.setattr(room, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(places, "MOST_OF_ONE", 2)
     clients = [await SocketWire.open(key) for _ in range(3)]
     for client in clients[:2]:
         client.begin("subscriptions/listen", {"notifications": {"toolsListChanged": True}})

@@ -229,7 +229,8 @@ async def test_a_busy_one_is_answered_first(client: SocketWire, key: str) -> Non
     called = client.calling("wait", {"seconds": 0.1})
     await until(is_waiting)
     all_sockets.close()
-    assert (await client.ask("tools/list")).error["message"] == "The server is stopping."
+    refused = (await client.ask("tools/list")).error
+    assert refused == {"code": -32603, "message": "The server is stopping.", "data": {"retryAfterMs": 1000}}
     assert (await client.answer_to(called)).text == "waited"
     assert (await client.line.over())[0] == 1012
     assert (await dial(key).opened()).answer.status == 503

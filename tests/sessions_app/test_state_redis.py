@@ -74,7 +74,7 @@ async def test_calls_go_on_while_it_is_away_and_one_of_them_waits(
     assert max(seconds[1:]) < 0.005
     assert (await state.admit(Ticket(ALICE))).epoch is None
     come_back()
-    await until(lambda: not state._is_away)
+    await until(lambda: not state.is_away)
     after = (await state.admit(Ticket(ALICE))).epoch
     assert after is not None
     if go_away is die_and_rise:
@@ -92,7 +92,7 @@ async def test_calls_that_wait_at_that_moment_go_on_together(
     assert time.perf_counter() - began < 0.4
     assert {answer.epoch for answer in answers} == {None}
     come_back()
-    await until(lambda: not state._is_away)
+    await until(lambda: not state.is_away)
 
 
 async def test_limits_are_counted_in_the_process_meanwhile(server: RedisServer, state: RedisState) -> None:
@@ -110,7 +110,7 @@ async def test_limits_are_counted_in_the_process_meanwhile(server: RedisServer, 
     state.finish(ticket)
     assert await state.operations(ALICE) == []
     server.start()
-    await until(lambda: not state._is_away)
+    await until(lambda: not state.is_away)
     assert (await state.admit(Ticket(ALICE, [LIMIT]))).refused is None
 
 
@@ -123,7 +123,7 @@ async def test_a_redis_that_was_emptied_takes_nothing_but_the_counts(
     assert after.refused is None
     assert after.epoch is not None
     assert after.epoch != before.epoch
-    assert not state._is_away
+    assert not state.is_away
 
 
 async def test_a_redis_that_takes_no_writes_is_as_good_as_away(server: RedisServer, state: RedisState) -> None:
@@ -132,9 +132,9 @@ async def test_a_redis_that_takes_no_writes_is_as_good_as_away(server: RedisServ
         client.replicaof("127.0.0.1", "1")
         assert (await state.admit(Ticket(ALICE, [LIMIT]))).epoch is None
         await asyncio.sleep(0.2)
-        assert state._is_away
+        assert state.is_away
         client.replicaof("NO", "ONE")
-    await until(lambda: not state._is_away)
+    await until(lambda: not state.is_away)
 
 
 async def test_places_of_calls_that_ended_while_it_hung_are_free_when_it_is_back(
@@ -148,7 +148,7 @@ async def test_places_of_calls_that_ended_while_it_hung_are_free_when_it_is_back
     for each in (before, *tickets):
         state.finish(each)
     server.go_on()
-    await until(lambda: not state._is_away)
+    await until(lambda: not state.is_away)
     assert await state.operations(ALICE) == []
     assert not (await state.admit(ticket(99))).is_crowded
 
@@ -167,7 +167,7 @@ async def test_a_redis_that_takes_no_writes_does_not_seem_to_be_back(
             await state.admit(Ticket(ALICE, [LIMIT]))
             await asyncio.sleep(0.02)
         client.replicaof("NO", "ONE")
-    await until(lambda: not state._is_away)
+    await until(lambda: not state.is_away)
     assert caplog.text.count("Redis fails") == 1
 
 

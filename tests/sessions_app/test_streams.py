@@ -16,7 +16,7 @@ from project.asgi import end_streams
 from sessions_app.models import ApiKey, Session, Subscription, User
 from sessions_app.pool import background_pool, identity_pool
 from sessions_app.transport import ends as ends_module
-from sessions_app.transport import exchange, room
+from sessions_app.transport import exchange, places
 from sessions_app.transport.bus import bus
 from sessions_app.transport.ends import ends
 from tests.sessions_app.conftest import durable_for, row_of
@@ -51,7 +51,7 @@ async def publish(*uris: str) -> None:
     """That these changed; and until those who subscribed have been looked up."""
     for uri in uris:
         bus.publish(ResourceUpdated(uri))
-    await until(lambda: not ends_module.ends._tasks)
+    await until(lambda: not ends_module.ends._notices._tasks)
 
 
 # --- Opening and closing --------------------------------------------------------------------------
@@ -133,12 +133,12 @@ async def test_streams_end_when_the_server_does_and_none_is_opened(durable: Dura
 
 
 async def test_streams_are_bounded(durable: Durable, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "MOST_OF_ONE", 1)
-    monkeypatch.setattr(room, "MOST", 2)
+    monkeypatch.setattr(places, "MOST_OF_ONE", 1)
+    monkeypatch.setattr(places, "MOST", 2)
     stream, bobs = await durable.get(), await (await durable_for(bob)).get()
     full = await (await durable_for(bob)).open_get().wait()
     assert (full.status, full.headers["retry-after"]) == (503, "60")
-    monkeypatch.setattr(room, "MOST", 9)
+    monkeypatch.setattr(places, "MOST", 9)
     mine = await (await Durable.open(durable.key)).open_get().wait()
     assert (mine.status, mine.headers["retry-after"]) == (429, "60")
     await leave(stream, bobs)
@@ -285,7 +285,7 @@ async def test_subscriptions_are_bounded(durable: Durable, monkeypatch: pytest.M
     answers = [await durable.ask("resources/subscribe", {"uri": f"shop://items/{name}"}) for name in "aabc"]
     assert ["error" in answer.messages[0] for answer in answers] == [False, False, False, True]
     assert (answers[3].status, answers[3].error["code"]) == (200, -32602)
-    long = await durable.ask("resources/subscribe", {"uri": "shop://items/" + "é" * 500})
+    long = await durable.ask("resources/subscribe", {"uri": "shop://items/" + "%C3%A9" * 500})
     assert long.error["code"] == -32602
     assert await Subscription.objects.acount() == 2
 
@@ -321,7 +321,7 @@ async def test_nothing_is_told_once_the_credential_is_gone(durable: Durable, ali
     await stream.wait_for("retry:")
     (listener,) = ends._listeners
     listener.tell(ResourceUpdated("shop://menu"))
-    listener.see(None, time.monotonic())
+    await listener.see(None, time.monotonic())
     assert b"updated" not in (await stream.wait()).body
 
 
@@ -336,7 +336,7 @@ async def test_a_stream_says_nothing_while_the_database_is_away(durable: Durable
     for _ in range(5):
         await asyncio.sleep(0)
     assert b"updated" not in stream.answer.body
-    listener.see(listener.call.principal, time.monotonic())
+    await listener.see(listener.call.principal, time.monotonic())
     await stream.wait_for("updated")
     stream.leave()
     await stream.wait()

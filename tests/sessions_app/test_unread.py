@@ -3,12 +3,15 @@
 import json
 import select
 import socket
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from sessions_app.models import User
 from sessions_app.transport import carrier
+from sessions_app.transport.response import LARGE, send_last
 from tests.conftest import key_for
 from tests.wire import Wire
 
@@ -45,3 +48,17 @@ def ask_and_do_not_read(client: socket.socket, request: bytes) -> None:
     waiter.register(client, select.POLLHUP)
     if waiter.poll(5000):
         raise ConnectionResetError
+
+
+@pytest.mark.parametrize(
+    ("size", "parts"), [(LARGE, [(LARGE, False)]), (LARGE + 1, [(LARGE + 1, True), (0, False)])]
+)
+async def test_the_last_of_what_is_large_is_waited_for(size: int, parts: list[tuple[int, bool]]) -> None:
+    """uvicorn keeps only whoever sends more waiting for a client that does not read."""
+    sent: list[tuple[int, bool]] = []
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append((len(message["body"]), message["more_body"]))
+
+    await send_last(send, b"a" * size)
+    assert sent == parts

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from sessions_app.models import User
 from sessions_app.state import state
 from sessions_app.state.memory import MemoryState
-from tests.sessions_app.conftest import attached, quick
+from tests.sessions_app.conftest import quick
 
-__all__ = ["attached", "quick", "running_of"]
+__all__ = ["quick", "running_of"]
 
 
 def running_of(user: User) -> Callable[[], object]:

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from sessions_app.models import Preference, Session, User
 from sessions_app.pool import POOLS
 from tests.shop import tools as shop
-from tools_app.management.commands.call import words_of
+from tools_app.direct import words_of
 from tools_app.models import ToolCall
 
 CALLED = pytest.mark.usefixtures("alice")

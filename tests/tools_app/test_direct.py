@@ -181,13 +181,13 @@ async def test_an_async_test_has_to_await_it(alice: User) -> None:
 
 
 async def test_a_call_that_lasts_stands_while_its_user_does(alice: User, recorded: Any) -> None:
-    assert (await Insider(alice, "tests").call("wait", {"seconds": 0.7})).text == "waited"
+    assert (await Insider.of(alice, "tests").call("wait", {"seconds": 0.7})).text == "waited"
 
 
 async def held(user: User) -> "asyncio.Task[Result]":
     """A call that has told its first progress, and goes on for seconds."""
     has_begun = asyncio.Event()
-    insider = Insider(user, "tests")
+    insider = Insider.of(user, "tests")
     call = asyncio.create_task(insider.call("hold", {}, lambda told: has_begun.set()))
     await has_begun.wait()
     return call

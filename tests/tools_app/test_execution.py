@@ -40,7 +40,7 @@ def writing(user: User, held: Held) -> Job[str]:
 async def test_a_commit_that_was_begun_is_not_given_up(alice: User) -> None:
     held = Held()
     job = writing(alice, held)
-    call = asyncio.create_task(run_on_pool(job, timeout=0.05))
+    call = asyncio.create_task(run_on_pool(job, 0.05, "alice"))
     await asyncio.to_thread(held.reached.wait, 5)
     assert not job.give_up()
     await asyncio.sleep(0.1)  # past the limit: it must not be reported as stopped
@@ -52,7 +52,7 @@ async def test_a_commit_that_was_begun_is_not_given_up(alice: User) -> None:
 async def test_whoever_leaves_during_the_commit_leaves_a_finished_call(alice: User) -> None:
     held = Held()
     job = writing(alice, held)
-    call = asyncio.create_task(run_on_pool(job, timeout=5))
+    call = asyncio.create_task(run_on_pool(job, 5, "alice"))
     await asyncio.to_thread(held.reached.wait, 5)
     call.cancel()
     held.go_on.set()
@@ -66,7 +66,7 @@ async def test_what_was_given_up_in_the_queue_never_runs(alice: User) -> None:
     blockers = [asyncio.wrap_future(tool_pool.submit(lambda: shop.gate_open.wait(5))) for _ in range(8)]
     job = writing(alice, Held())
     with pytest.raises(TimedOut):
-        await run_on_pool(job, timeout=0.05)
+        await run_on_pool(job, 0.05, "alice")
     shop.gate_open.set()
     await asyncio.gather(*blockers)
     await tool_pool.run(lambda: None)

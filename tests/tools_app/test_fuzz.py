@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sessions_app.limits import Limit
@@ -23,6 +23,8 @@ from .test_shipped import SEED
 
 EXAMPLES = 180
 """For each tool and era: more than two thousand together."""
+DONE: dict[str, dict[str, Any]] = {"collaboration": {"action": "list"}}
+"""What is done for certain, where few arguments fit: which ones are drawn changes with any string in the code."""
 
 
 def values_of(about: dict[str, Any], schema: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -74,5 +76,7 @@ def test_no_arguments_are_too_much(call: Any, name: str) -> None:
         assert answer.messages[-1].get("error", {}).get("code") != -32603
         outcomes.add(answer.messages[-1].get("result", {}).get("isError", True))
 
+    if name in DONE:
+        each = example(DONE[name])(each)
     each()
     assert outcomes == {False, True}  # some were done, and some refused

@@ -213,7 +213,7 @@ async def test_hostile_names_reach_the_record_as_they_are_and_its_readers_spelle
     assert "<script>alert" not in page
     assert escape(SPELLED_OUT) in page
     for logged in caplog.records:
-        assert OneLine("{message}", style="{").format(logged).partition("\n  ")[0].isprintable()
+        assert OneLine().format(logged).partition("\n  ")[0].isprintable()
 
 
 async def test_what_changed_something_is_in_the_record_when_its_answer_is(client: Client) -> None:

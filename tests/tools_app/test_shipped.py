@@ -17,7 +17,7 @@ from tools_app.registry import registry
 
 SEED = {
     "get-user-profile", "admin-operations", "manage-preferences", "session-analytics", "cached-data-fetch",
-    "rate-limited-operation",
+    "rate-limited-operation", "collaboration",
 }  # fmt: skip
 READ_ONLY = {"get-user-profile", "session-analytics", "cached-data-fetch"}
 PLAIN: dict[str, dict[str, Any]] = {
@@ -27,6 +27,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "session-analytics": {},
     "cached-data-fetch": {"dataType": "metrics"},
     "rate-limited-operation": {"operation": "verify-integrity"},
+    "collaboration": {"action": "list"},
 }
 
 
@@ -196,7 +197,7 @@ async def test_a_usage_summary_has_the_figures(client: Client, period: str) -> N
 
 async def test_a_period_that_there_is_not_says_which_there_are(client: Client) -> None:
     answer = await client.ask("prompts/get", {"name": "usage-summary", "arguments": {"period": "year"}})
-    assert "period is one of: day, week" in answer.error["message"]
+    assert (answer.error["code"], answer.error["message"]) == (-32602, "period is one of: day, week")
 
 
 async def test_an_incident_review_shows_what_went_wrong_and_to_whom(

@@ -84,12 +84,19 @@ def test_a_tool_is_listed_with_its_limit_and_what_it_does(own: Registry, db_for_
     ToolPolicy.objects.create(tool="b", rate="6/m")
     ToolPolicy.objects.create(tool="c", rate="9/h")
     ToolPolicy.objects.create(tool="d", rate="")
-    traits = [line.strip() for line in listed().splitlines() if "timeout" in line]
+    own.tool("e", groups=(), timeout=5)(greet)
+    own.prompt("f", groups=())(greet)
+    ToolPolicy.objects.create(tool="e", is_on=False, timeout=60)
+    ToolPolicy.objects.create(tool="f", is_on=False)  # of a tool that is no more; the prompt is not meant
+    lines = [line.strip() for line in listed().splitlines() if "timeout" in line]
+    assert lines.pop(0) == "read-only, timeout 30 s"
+    traits = lines
     assert traits == [
         "destructive, timeout 0.5 s, limit 3/h",
         "read-only, timeout 30 s, limit 6/m by operators (by its developer: 3/h)",
         "writes, timeout 30 s, limit 9/h by operators (by its developer: none)",
         "writes, timeout 30 s, limit none",
+        "SWITCHED OFF, writes, timeout 60 s by operators (by its developer: 5 s), limit none",
     ]
 
 

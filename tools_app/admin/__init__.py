@@ -1,3 +1,3 @@
-from . import tool_call, tool_policy
+from . import tool_call, tool_policy, usage
 
-__all__ = ["tool_call", "tool_policy"]
+__all__ = ["tool_call", "tool_policy", "usage"]

@@ -100,7 +100,7 @@ class Details(forms.Form):
 
 
 class ByDetails(admin.ListFilter):
-    title = "details"
+    title = parameter_name = "details"
     template = "admin/tools_app/toolcall/details.html"
     parameters = tuple(QUESTIONS)
 

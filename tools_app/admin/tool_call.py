@@ -1,25 +1,23 @@
 import logging
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase, StreamingHttpResponse
-from django.urls import path, reverse
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
+from django.urls import path
 from django.utils import timezone
-from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from sessions_app.admin.history import ReadOnly
+from sessions_app.admin.history import ReadOnly, link
+from sessions_app.download import download
 from sessions_app.models import Session, User
 from sessions_app.plain_text import visible
-from tools_app.export import FORMATS, Format
-from tools_app.models.tool_call import ToolCall, ToolCallQuerySet
+from tools_app.export import COLUMNS, FORMATS, WITHOUT_ARGUMENTS, Format
+from tools_app.models.tool_call import ToolCall
 
 from .filters import ByDetails, ByKind, ByOutcome, question
 from .pages import Pages
@@ -27,6 +25,14 @@ from .pages import Pages
 logger = logging.getLogger(__name__)
 
 NARROWED_BY = frozenset({ByOutcome.parameter_name, ByKind.parameter_name, *ByDetails.parameters})
+
+
+ARGUMENTS = "Arguments"
+
+
+def may_see_arguments(request: HttpRequest) -> bool:
+    """Their size, and a digest by which equal ones of one caller are found. Of the arguments nothing is kept."""
+    return request.user.has_perm("tools_app.view_arguments")
 
 
 @admin.register(ToolCall)
@@ -38,15 +44,19 @@ class ToolCallAdmin(ReadOnly):
     search_fields = ("name", "username", "credential", "error_id")
     search_help_text = "A whole name of a tool or user, an error id, or a credential such as api-key:7."
     show_facets = admin.ShowFacets.NEVER
+    list_before_template = "admin/tools_app/toolcall/export.html"
     sortable_by = ()
     fieldsets = (
         (None, {"fields": ("when", "kind", "shown_name", "outcome", "error_id", "duration")}),
-        ("Arguments", {"fields": ("arguments_size", "arguments_digest")}),
+        (ARGUMENTS, {"fields": ("arguments_size", "arguments_digest")}),
         ("Caller", {"fields": ("user", "shown_credential", "session", "client", "ip")}),
     )
 
     def has_export_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request) and request.user.has_perm("tools_app.export_toolcall")
+
+    def get_fieldsets(self, request: HttpRequest, obj: ToolCall | None = None) -> Any:
+        return [part for part in self.fieldsets if part[0] != ARGUMENTS or may_see_arguments(request)]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Django would let anybody who may look filter by `?name__contains=`, for as long as that takes."""
@@ -80,7 +90,9 @@ class ToolCallAdmin(ReadOnly):
         if changelist.query != request.GET.get(SEARCH_VAR, ""):
             raise SuspiciousOperation("A search that cannot be made would find everything")
         self.note_export(request, chosen, changelist.params)
-        return download(chosen, question(changelist.queryset))
+        columns = COLUMNS if may_see_arguments(request) else WITHOUT_ARGUMENTS
+        pieces = chosen.text(question(changelist.queryset), columns)
+        return download("record", chosen.extension, chosen.content_type, pieces)
 
     def note_export(self, request: HttpRequest, chosen: Format, narrowed: dict[str, str]) -> None:
         assert isinstance(request.user, User)  # noqa: S101 (who has the permission)
@@ -127,26 +139,3 @@ class ToolCallAdmin(ReadOnly):
     @admin.display(description="session")
     def session(self, call: ToolCall) -> str:
         return link(Session, call.session_id, f"#{call.session_id}" if call.session_id else "")
-
-
-def link(model: type[Model], pk: int | None, text: str) -> str:
-    if pk is None:
-        return text or "—"
-    page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
-    return format_html('<a href="{}">{}</a>', page, text)
-
-
-def download(chosen: Format, calls: ToolCallQuerySet) -> StreamingHttpResponse:
-    name = f"record-{timezone.now():%Y-%m-%d-%H%M%S}.{chosen.extension}"
-    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingHttpResponse(flow(chosen.text(calls)), content_type=chosen.content_type, headers=disposition)
-
-
-async def flow(pieces: Iterator[str]) -> AsyncIterator[str]:
-    """One after another, each fetched on the request's own thread when the one before it has left.
-
-    A plain iterator would be read to its end before the first byte leaves: Django has no other way under ASGI.
-    """
-    take = sync_to_async(lambda: next(pieces, None))
-    while (piece := await take()) is not None:
-        yield piece

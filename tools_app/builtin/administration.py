@@ -213,6 +213,8 @@ def reset_password(
     principal: Principal, target: str, agreed: Consent, link: PasswordLink | None, log: Callable[..., None]
 ) -> AdminResult:
     user = people.locked(principal, target, registry.tools[NAME].permission)
+    if user.is_service:
+        raise ToolError(f"{people.named(user)} is a service account: nobody signs in to it.")
     agreed.use()
     reason = f"the password was reset by {principal.username}"
     try:

@@ -66,7 +66,7 @@ async def chosen(ctx: Context[Any, Any], operation: str) -> Callable[[], dict[st
     work = bound(found, call)
     if not found.read_only:
         return work
-    result = await run_on_pool(Job(work, writes=False), LONGEST)
+    result = await run_on_pool(Job(work, writes=False), LONGEST, call.principal.owner)
     return lambda: result
 
 

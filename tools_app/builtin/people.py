@@ -1,12 +1,12 @@
 """What `admin-operations` may do to somebody, and to whom."""
 
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission
 from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Greatest
 
 from sessions_app.models import Session, User
 from sessions_app.models.user import names_of
+from sessions_app.permissions import granted_to
 from sessions_app.plain_text import visible
 from sessions_app.principal import Principal
 from tools_app.exceptions import ToolError
@@ -55,8 +55,7 @@ def check_reach(principal: Principal, actor: User, user: User) -> None:
     """Raises: ToolError if `user` has a privilege that the caller lacks, his credential considered."""
     is_within = actor.may_act_on(user)
     if is_within and principal.is_narrowed:
-        granted = Permission.objects.filter(Q(user=user) | Q(group__user=user)).order_by()
-        has = names_of(granted.values_list("content_type__app_label", "codename"))
+        has = names_of(granted_to(user).values_list("content_type__app_label", "codename"))
         is_within = not user.is_superuser and has <= principal.permissions
     if not is_within:
         raise ToolError(f"{named(user)} has privileges that you lack, so you may not do that to him.")
@@ -83,7 +82,8 @@ def locked(principal: Principal, target: str, permission: str) -> User:
     Raises: ToolError if the caller is gone, or may not do this any more.
     """
     wanted = Q(pk=principal.account) | Q(pk=found(target).pk) | Q(is_superuser=True, is_active=True)
-    rows = {user.pk: user for user in User.objects.select_for_update().filter(wanted).order_by("pk")}
+    # Not a stronger lock: who says something in a room holds that, and refers to his own row.
+    rows = {user.pk: user for user in User.objects.select_for_update(no_key=True).filter(wanted).order_by("pk")}
     actor, user = rows.get(principal.user_id), rows.get(int(target))
     if actor is None or permission not in actor.permission_names():
         raise ToolError(GONE)

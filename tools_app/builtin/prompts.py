@@ -9,7 +9,7 @@ from pydantic import Field
 from sessions_app.permissions import ADMINISTRATORS, MEMBERS
 from sessions_app.plain_text import visible
 from tools_app.context import CurrentPrincipal
-from tools_app.exceptions import ToolError
+from tools_app.exceptions import InvalidArguments
 from tools_app.models import ToolCall
 from tools_app.registry import completion, prompt, registry
 
@@ -42,7 +42,7 @@ def usage_summary(
 ) -> str:
     """Summarise the caller's own calls of a day or a week"""
     if period not in PERIODS:
-        raise ToolError(f"period is one of: {', '.join(PERIODS)}")
+        raise InvalidArguments(f"period is one of: {', '.join(PERIODS)}")
     return (
         f"Summarise my use of this server in the last {period} for me: what I used most, what failed and why that"
         f" may be, and anything unusual. Be brief, and give figures.\n\n{UNTRUSTED}\n\n"
@@ -64,9 +64,9 @@ def incident_review(
 ) -> str:
     """Review the calls of everybody that went wrong lately"""
     if outcome not in OUTCOMES:
-        raise ToolError(f"outcome is one of: {', '.join(OUTCOMES)}")
+        raise InvalidArguments(f"outcome is one of: {', '.join(OUTCOMES)}")
     if not (hours.isascii() and hours.isdigit() and len(hours) <= 4 and 0 < int(hours) <= 24 * 90):
-        raise ToolError("hours is a number from 1 to 2160")
+        raise InvalidArguments("hours is a number from 1 to 2160")
     calls = (
         ToolCall.objects.since(timedelta(hours=int(hours))).with_outcome(outcome).order_by("-started_at", "-id")
     )

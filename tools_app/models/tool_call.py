@@ -178,7 +178,10 @@ class ToolCall(models.Model):
     class Meta:
         db_table = "tools_tool_call"
         ordering = NEWEST_FIRST
-        permissions = [("export_toolcall", "Can export the record of tool calls")]
+        permissions = [
+            ("export_toolcall", "Can export the record of tool calls"),
+            ("view_arguments", "Can view what the record says of arguments"),
+        ]
         # Each costs a microsecond and a half at every call. What most rows have in common is left out of three.
         indexes = [
             models.Index(fields=["started_at", "id"], name="calls"),

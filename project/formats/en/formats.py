@@ -1,4 +1,4 @@
-"""Dates as every reader understands them, and as lists can be scanned by eye: ISO 8601, all in UTC."""
+"""Dates as every reader understands them, and as lists can be scanned by eye: ISO 8601, in the viewer's zone."""
 
 DATE_FORMAT = SHORT_DATE_FORMAT = "Y-m-d"
 TIME_FORMAT = "H:i"

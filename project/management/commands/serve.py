@@ -17,6 +17,7 @@ from django.db import OperationalError, connections
 
 from project.config import Config
 from project.first_run import welcome
+from project.metrics import files
 from project.server import serve
 from project.workers import Workers, is_on_a_terminal
 
@@ -60,9 +61,27 @@ def at_least_one(text: str) -> int:
 
 def supervise(count: int, listener: socket.socket) -> None:
     workers = Workers(count, listener)
-    workers.run()
+    with figures_together():
+        workers.run()
     if workers.has_failed:
         raise CommandError("The workers cannot start; the log above says why.")
+
+
+@contextmanager
+def figures_together() -> Iterator[None]:
+    """If anybody may see them: what the workers count counts together."""
+    if settings.CONFIG.metrics_token is None:
+        yield
+        return
+    try:
+        directory = files.new_directory()
+    except OSError as error:
+        raise CommandError(
+            f"CONCIERGE_METRICS_TOKEN is set, and workers keep what they count in files: {error.strerror}."
+            " TMPDIR says where; a few megabytes do."
+        ) from None
+    with directory:
+        yield
 
 
 def listen(host: str, port: int) -> socket.socket:

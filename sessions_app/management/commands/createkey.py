@@ -33,7 +33,19 @@ class Command(BaseCommand):
             "--rate", default="", help="How many requests it is good for: 100/h, 10/s, 600/m (default: 3000/m)."
         )
         parser.add_argument(
+            "--address",
+            action="append",
+            default=[],
+            metavar="CIDR",
+            help="Take it only from this network (repeatable), such as 10.0.0.0/8 or 2001:db8::/32.",
+        )
+        parser.add_argument(
             "--create-user", action="store_true", help="Make a member of that name if there is none."
+        )
+        parser.add_argument(
+            "--service",
+            action="store_true",
+            help="With --create-user: a service account, to which nobody signs in.",
         )
         parser.add_argument("--quiet", action="store_true", help="Print the key alone.")
 
@@ -46,14 +58,18 @@ class Command(BaseCommand):
         scope: list[str] | None,
         expires: timedelta | None,
         rate: str,
+        address: list[str],
         create_user: bool,
+        service: bool,
         quiet: bool,
         **options: Any,
     ) -> None:
         scopes = None if scope is None else [permission_name(codename) for codename in scope]
         try:
-            owner = find_user(user, create=create_user)
-            key, token = ApiKey.mint(owner, name.strip(), scopes=scopes, lifetime=expires, rate=rate)
+            owner = find_user(user, create=create_user, is_service=service)
+            key, token = ApiKey.mint(
+                owner, name.strip(), scopes=scopes, lifetime=expires, rate=rate, addresses=address
+            )
         except ValidationError as error:
             problems = (f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items())
             raise CommandError("\n".join(problems)) from None
@@ -73,7 +89,7 @@ def lifetime(text: str) -> timedelta | None:
         raise ArgumentTypeError(f"{error}, or {NEVER}") from None
 
 
-def find_user(username: str, *, create: bool) -> User:
+def find_user(username: str, *, create: bool, is_service: bool) -> User:
     user = User.objects.filter(username=username).first()
     if user is not None:
         if not user.is_active:
@@ -81,7 +97,7 @@ def find_user(username: str, *, create: bool) -> User:
         return user
     if not create:
         raise CommandError(f"There is no user {username!r}. Add --create-user to make a member of that name.")
-    user = User(username=username)
+    user = User(username=username, is_service=is_service)
     user.set_unusable_password()
     user.full_clean(exclude=["password"])
     user.save()

@@ -52,7 +52,7 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         scopes = None if scope is None else [permission_name(codename) for codename in scope]
-        owner = find_user(user, create=False)
+        owner = find_user(user, create=False, is_service=False)
         try:
             made, token = SessionToken.mint(
                 owner, name.strip(), scopes=scopes, lifetime=expires, idle_lifetime=idle

@@ -21,16 +21,18 @@ class Command(BaseCommand):
         )
         parser.add_argument("--reason", default="", help="Kept with it for other operators to read.")
 
-    def handle(self, *args: Any, prefix: str, reason: str, **options: Any) -> None:
+        parser.add_argument("--tell", default="", help="What its holder is told from now on, if he shows it.")
+
+    def handle(self, *args: Any, prefix: str, reason: str, tell: str, **options: Any) -> None:
         found = [row for kind in KINDS for row in kind.objects.by_prefix(prefix).select_related("user")]
         if not found:
             # What was typed is not repeated: it may be a whole secret of another server.
             raise CommandError("There is no API key, session token or token family with that prefix.")
         for credential in found:
-            self.revoke(credential, reason)
+            self.revoke(credential, reason, tell)
 
-    def revoke(self, credential: Credential, reason: str) -> None:
-        if not credential.revoke(f"with manage.py revoke: {reason}".removesuffix(": ")):
+    def revoke(self, credential: Credential, reason: str, tell: str) -> None:
+        if not credential.revoke(f"with manage.py revoke: {reason}".removesuffix(": "), tell):
             raise CommandError(
                 f"{credential} of {credential.user} was revoked already,"
                 f" on {credential.revoked_at:%Y-%m-%d %H:%M} UTC."

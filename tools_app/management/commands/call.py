@@ -12,7 +12,7 @@ from sessions_app.models import User
 from sessions_app.pool import POOLS
 from sessions_app.transport import strict_json
 from sessions_app.transport.bus import bus
-from tools_app.direct import Insider, Result
+from tools_app.direct import Insider, Result, words_of
 from tools_app.recorder import recorder
 
 CLIENT = "manage.py"
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         sys.exit(status)
 
     def handle(self, *args: Any, tool: str, user: str, arguments: str, json: bool, **options: Any) -> None:
-        insider = Insider(active_user(user), CLIENT)
+        insider = Insider.of(active_user(user), CLIENT)
         try:
             result = asyncio.run(self.call(insider, tool, read_arguments(arguments)))
         except MCPError as error:
@@ -106,16 +106,3 @@ def read_arguments(text: str) -> dict[str, Any]:
     if not isinstance(arguments, dict):
         raise CommandError('--args: a JSON object is wanted, such as {"text": "hello"}.')
     return arguments
-
-
-def words_of(notification: dict[str, Any]) -> str:
-    about = notification.get("params") or {}
-    match notification["method"]:
-        case "notifications/progress":
-            total = f"/{about['total']:g}" if "total" in about else ""
-            return f"{about['progress']:g}{total} {about.get('message', '')}".rstrip()
-        case "notifications/message":
-            said = about["data"]
-            return f"{about['level']}: {said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)}"
-        case method:
-            return f"{method} {json.dumps(about, ensure_ascii=False)}"

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from tools_app.capabilities import Capability, Operation, Tool
 from tools_app.models import ToolPolicy
+from tools_app.models.tool_policy import UNDECIDED, Decision
 from tools_app.policies import limit_at
 from tools_app.registry import registry
 from tools_app.schema_problems import problems_of
@@ -17,17 +18,18 @@ INDENT = " " * 10
 
 class Command(BaseCommand):
     help = (
-        "List the tools, resources and prompts of this server: who may use each, how often, and what a model would"
-        " miss in how a tool describes itself."
+        "List the tools, resources and prompts of this server: who may use each, how often, whether operators have"
+        " switched it off, and what a model would miss in how a tool describes itself."
     )
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--check", action="store_true", help="End with status 1 if there are problems.")
 
     def handle(self, *args: Any, check: bool, **options: Any) -> None:
-        rates = ToolPolicy.rates()
+        decisions = ToolPolicy.decisions()
         for capability in sorted(registry.capabilities(), key=lambda one: (one.noun, one.name)):
-            for line in described(capability, rates.get(capability.name, "")):
+            decision = decisions.get(capability.name, UNDECIDED) if isinstance(capability, Tool) else UNDECIDED
+            for line in described(capability, decision):
                 self.stdout.write(line)
             self.stdout.write("")
         problems = sum(len(problems_of(tool)) for tool in registry.tools.values())
@@ -36,7 +38,7 @@ class Command(BaseCommand):
             raise CommandError(f"{number(problems, 'problem')}, listed above.")
 
 
-def described(capability: Capability, rate: str) -> Iterator[str]:
+def described(capability: Capability, decision: Decision) -> Iterator[str]:
     name = f"{capability.noun:<9} {capability.name:<28} {capability.permission}"
     yield from [name] if len(name) <= WIDTH else [name[: -len(capability.permission)].rstrip()]
     if len(name) > WIDTH:
@@ -44,14 +46,16 @@ def described(capability: Capability, rate: str) -> Iterator[str]:
     if summary := capability.description.partition("\n")[0]:
         yield INDENT + shorten(summary, WIDTH - len(INDENT), placeholder=" …")
     yield from lines("groups: ", ", ".join(groups_with(capability)) or "none")
-    yield from lines("", ", ".join(traits(capability, rate)))
+    yield from lines("", ", ".join(traits(capability, decision)))
     if isinstance(capability, Tool):
         for problem in problems_of(capability):
             yield from lines("problem: ", problem)
 
 
-def traits(capability: Capability, rate: str) -> Iterator[str]:
-    """What it does, how long it may take, and how often each caller may call it."""
+def traits(capability: Capability, decision: Decision) -> Iterator[str]:
+    """Whether it is there at all, what it does, how long it may take, and how often each caller may call it."""
+    if not decision.is_on:
+        yield "SWITCHED OFF"
     if isinstance(capability, Operation):
         yield "read-only" if capability.read_only else "writes"
         return
@@ -61,9 +65,16 @@ def traits(capability: Capability, rate: str) -> Iterator[str]:
         yield "destructive" if capability.annotations.destructive_hint else "writes"
     else:
         yield "read-only"
-    yield f"timeout {capability.timeout:g} s"
+    yield f"timeout {timeout_of(capability, decision)}"
     if isinstance(capability, Tool):
-        yield f"limit {limit_of(capability, rate)}"
+        yield f"limit {limit_of(capability, decision.rate)}"
+
+
+def timeout_of(capability: Capability, decision: Decision) -> str:
+    """As `limit_of`."""
+    if decision.timeout in (None, capability.timeout):
+        return f"{capability.timeout:g} s"
+    return f"{decision.timeout} s by operators (by its developer: {capability.timeout:g} s)"
 
 
 def limit_of(tool: Tool, rate: str) -> str:

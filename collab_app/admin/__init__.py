@@ -1,0 +1,3 @@
+from . import membership, message, room
+
+__all__ = ["membership", "message", "room"]

@@ -1,0 +1,1 @@
+"""The rooms of the REST API, below `/api/rooms/`: for who may call the tool `collaboration`."""
