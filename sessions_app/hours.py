@@ -12,6 +12,8 @@ from django.conf import settings
 from django.db import connection, models
 from django.utils import timezone
 
+from .bulk import execute_each
+
 HOUR = timedelta(hours=1)
 
 Key = tuple[Any, ...]
@@ -50,8 +52,7 @@ def add_to(model: type[models.Model], key: Sequence[str], added: Mapping[Key, Ma
         (adapt(hour_of(hour)), *rest, *(counted.get(name, 0) for name in counts))
         for (hour, *rest), counted in sorted(added.items())
     ]
-    with connection.cursor() as cursor:
-        cursor.executemany(statement(model, key, counts), rows)
+    execute_each(statement(model, key, counts), rows)
 
 
 def statement(model: type[models.Model], key: Sequence[str], counts: Sequence[str]) -> str:
