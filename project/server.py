@@ -14,9 +14,9 @@ import uvicorn
 from django.conf import settings
 
 from .config import Config
-from .connection import GuardedConnection, allow_many_files
 from .health import draining
-from .sockets import CLOSE, GuardedSocket
+from .wire.connection import GuardedConnection, allow_many_files
+from .wire.sockets import CLOSE, GuardedSocket
 
 SAME_STOP = 1.0
 """Seconds in which more signals are the same wish: systemd tells a whole group, `make` and parents pass it on."""

@@ -3,36 +3,50 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 
 from tests.services import POSTGRES, is_required, postgres_url
 
 APART = "process or browser or pages"
 """Tests that choose their database themselves, or turn out alike on each: once is enough."""
+BREAK = "failure"
+"""These, too; and they wait more than they work."""
+ELSE = f"not ({APART} or {BREAK})"
 NO_TESTS = 5
 """pytest's exit status when a selection (ARGS="-k rooms") leaves a run with nothing to do."""
+AT_ONCE = (os.cpu_count() or 1) + 1
+"""Runs: one more than processors, for part of what they do is to wait. With more, what is measured comes late."""
 
 
 def main(arguments: list[str]) -> int:
     url = postgres_url()
-    runs = {
-        "On SQLite": pytest("-m", f"not ({APART})", *arguments),
-        "Processes, browsers and pages": pytest("-m", APART, *arguments),
-    }
-    if url is not None:
-        runs["On PostgreSQL"] = pytest("-m", f"not ({APART})", *arguments, DATABASE_URL=url)
-    for name, run in runs.items():
-        print(f"== {name}\n{run.communicate()[0]}", flush=True)
-    codes = {run.returncode for run in runs.values()}
+    databases: dict[str, dict[str, str]] = {"On SQLite": {}} | (
+        {} if url is None else {"On PostgreSQL": {"DATABASE_URL": url}}
+    )
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # what takes longest begins first
+        runs = {
+            pool.submit(pytest, "-m", APART, *arguments): "Processes, browsers and pages",
+            pool.submit(pytest, "-m", BREAK, *arguments): "What breaks, in little",
+        }
+        for name, environment in databases.items():
+            runs[pool.submit(pytest, "-m", ELSE, *arguments, **environment)] = name
+        for run in as_completed(runs):
+            print(f"== {runs[run]}\n{run.result().stdout}", flush=True)
     if url is None:
         print("== Skipped on PostgreSQL: none answers (TEST_DATABASE_URL, or 127.0.0.1:5432)")
     is_one_missing = url is None and is_required(POSTGRES)
-    return 0 if codes <= {0, NO_TESTS} and codes != {NO_TESTS} and not is_one_missing else 1
+    return 0 if are_well(runs) and not is_one_missing else 1
 
 
-def pytest(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
+def are_well(runs: "dict[Future[subprocess.CompletedProcess[str]], str]") -> bool:
+    codes = {run.result().returncode for run in runs}
+    return codes <= {0, NO_TESTS} and codes != {NO_TESTS}
+
+
+def pytest(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     inherited = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     command = [sys.executable, "-m", "pytest", "-q", *arguments]
-    return subprocess.Popen(command, env=inherited | environment, stdout=subprocess.PIPE, text=True)
+    return subprocess.run(command, env=inherited | environment, stdout=subprocess.PIPE, text=True, check=False)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from django.test.utils import setup_databases, teardown_databases
 
 from collab_app.rosters import rosters
 from project.server import LARGEST_MESSAGE
-from project.sockets import GuardedSocket
+from project.wire.sockets import GuardedSocket
 from sessions_app.callers import callers
 from sessions_app.models import ApiKey, User, session_room
 from sessions_app.permissions import ADMINISTRATORS, EVERYONE, MEMBERS

@@ -8,7 +8,7 @@ from . import behind_nginx
 from .behind_nginx import House
 from .servers import Site, site
 
-pytestmark = [pytest.mark.process, pytest.mark.postgres, pytest.mark.redis, pytest.mark.nginx]
+pytestmark = [pytest.mark.failure, pytest.mark.postgres, pytest.mark.redis, pytest.mark.nginx]
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 from . import callers, narrow
 from .servers import embedded, site
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.failure
 
 
 @pytest.mark.postgres

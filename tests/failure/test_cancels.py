@@ -5,7 +5,7 @@ import pytest
 from . import cancels
 from .servers import site
 
-pytestmark = [pytest.mark.process, pytest.mark.postgres, pytest.mark.redis]
+pytestmark = [pytest.mark.failure, pytest.mark.postgres, pytest.mark.redis]
 
 
 def test_calls_that_are_cancelled_leave_nothing_half_done_and_nothing_behind() -> None:

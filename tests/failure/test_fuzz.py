@@ -31,7 +31,7 @@ GIVEN = Given(
 )
 
 
-@pytest.mark.process
+@pytest.mark.failure
 @pytest.mark.postgres
 @pytest.mark.redis
 def test_nothing_that_is_sent_is_too_much() -> None:

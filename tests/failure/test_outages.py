@@ -8,7 +8,7 @@ from . import outages
 from .blows import Parts, own_parts
 from .servers import Server, Site
 
-pytestmark = [pytest.mark.process]
+pytestmark = [pytest.mark.failure]
 
 
 @pytest.fixture(scope="module")

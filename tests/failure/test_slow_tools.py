@@ -7,7 +7,7 @@ from project.settings import TOOL_THREADS_OF_ONE
 from . import quiet, slow_tools
 from .servers import embedded
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.failure
 
 
 def test_slow_calls_in_numbers_are_refused_but_for_a_share(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from .client import Client, Wrong
 from .rounds import Stream
 from .servers import Server, Site, site
 
-pytestmark = [pytest.mark.process, pytest.mark.postgres, pytest.mark.redis]
+pytestmark = [pytest.mark.failure, pytest.mark.postgres, pytest.mark.redis]
 
 
 @pytest.fixture(scope="module")

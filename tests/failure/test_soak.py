@@ -19,7 +19,7 @@ FLAT = [
 ]
 
 
-@pytest.mark.process
+@pytest.mark.failure
 @pytest.mark.postgres
 @pytest.mark.redis
 def test_an_ordinary_day_goes_by_without_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import pytest
 from . import hasty, stalled
 from .servers import embedded
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.failure
 
 
 def test_sockets_that_stall_are_closed_and_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:

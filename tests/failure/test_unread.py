@@ -5,7 +5,7 @@ import pytest
 from . import quiet, unread
 from .servers import embedded
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.failure
 
 
 def test_who_does_not_read_is_cut_off_and_who_reads_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

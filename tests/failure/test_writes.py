@@ -7,7 +7,7 @@ import pytest
 from . import kills, writes
 from .servers import Site, site
 
-pytestmark = [pytest.mark.process, pytest.mark.postgres, pytest.mark.redis]
+pytestmark = [pytest.mark.failure, pytest.mark.postgres, pytest.mark.redis]
 
 
 @pytest.fixture

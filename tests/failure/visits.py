@@ -162,11 +162,13 @@ class Visits:
             opened = asyncio.Event()
             listening = asyncio.create_task(hear(client.listen(opened)))
             began = time.monotonic()
-            await asyncio.wait(
-                {listening, asyncio.create_task(opened.wait())}, timeout=30, return_when=asyncio.FIRST_COMPLETED
-            )
+            opening = asyncio.create_task(opened.wait())
+            await asyncio.wait({listening, opening}, timeout=30, return_when=asyncio.FIRST_COMPLETED)
             took = time.monotonic() - began
-            expect(opened.is_set(), f"a stream did not begin: {listening}")
+            opening.cancel()
+            if listening.done():
+                listening.result()  # what it met with
+            expect(opened.is_set(), "a stream did not begin")
             await asyncio.sleep(STAYS)
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)

@@ -13,7 +13,7 @@ from django.conf import settings
 from uvicorn.protocols.utils import ClientDisconnected
 
 from project.server import Server, uvicorn_config
-from project.sockets import GuardedSocket
+from project.wire.sockets import GuardedSocket
 from tests.frames import RawSocket
 from tests.process import until
 

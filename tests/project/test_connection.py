@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from project import connection
-from project.connection import LARGEST_HEAD, allow_many_files, most_connections
+from project.wire import connection
+from project.wire.connection import LARGEST_HEAD, allow_many_files, most_connections
 from sessions_app.refusals import Reason, refusals
 from sessions_app.transport.guard import LARGEST_HEADER, LARGEST_HEADERS
 from tests.frames import connected, handshake

@@ -4,8 +4,8 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import ClientConnection, connect
 
-from project.reading import MOST_CONTROLS, MOST_FRAGMENTS, SLICE
 from project.server import LARGEST_MESSAGE
+from project.wire.reading import MOST_CONTROLS, MOST_FRAGMENTS, SLICE
 from sessions_app.transport import guard
 from tests.frames import BINARY, CLOSE, CONT, FIN, PING, PONG, RSV1, TEXT, Farewell, fragments, frame
 from tests.process import until
@@ -128,7 +128,7 @@ def test_many_small_messages_are_parsed_a_slice_at_a_time_and_in_order(sockets: 
 def test_a_peer_that_pings_and_does_not_read_is_cut_off(
     sockets: SocketServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("project.reading.MOST_CONTROLS", 100_000)
+    monkeypatch.setattr("project.wire.reading.MOST_CONTROLS", 100_000)
     with sockets.open("/pour", buffer=4096) as peer:
         [socket] = sockets.connections
         until(lambda: not socket.writable.is_set())

@@ -25,8 +25,8 @@ def running() -> Iterator[SocketServer]:
 
 @pytest.fixture
 def sockets(running: SocketServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[SocketServer]:
-    monkeypatch.setattr("project.sockets.CLOSES_WITHIN", SOON)
-    monkeypatch.setattr("project.reading.LINGERS", SOON)
+    monkeypatch.setattr("project.wire.sockets.CLOSES_WITHIN", SOON)
+    monkeypatch.setattr("project.wire.reading.LINGERS", SOON)
     yield running
     running.begin_anew()
 
@@ -35,7 +35,7 @@ def sockets(running: SocketServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 def stopping(monkeypatch: pytest.MonkeyPatch) -> Iterator[SocketServer]:
     """A server that is to be stopped, and that gives calls in flight a second."""
     monkeypatch.setattr("django.conf.settings.STOP_GRACE", 1)
-    monkeypatch.setattr("project.sockets.LINGERS", SOON)
+    monkeypatch.setattr("project.wire.sockets.LINGERS", SOON)
     with serving() as sockets:
         yield sockets
 

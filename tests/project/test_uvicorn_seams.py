@@ -8,10 +8,10 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.server import ServerProtocol
 
-from project.connection import GuardedConnection
-from project.pipeline import PipelinedConnection
-from project.reading import ReadingSocket
-from project.sockets import GuardedSocket
+from project.wire.connection import GuardedConnection
+from project.wire.pipeline import PipelinedConnection
+from project.wire.reading import ReadingSocket
+from project.wire.sockets import GuardedSocket
 
 BEGIN = HttpToolsProtocol._start_asgi_task
 DUNDER = {"__doc__", "__init__", "__module__", "__firstlineno__", "__static_attributes__"}

@@ -1,8 +1,8 @@
 """The server's side of a WebSocket: uvicorn's, made safe against peers that flood, do not read, or are gone.
 
-project/handshake.py  what a client is told that does not open one properly
-project/reading.py    how it is read, and what is counted
-project/pulse.py      whether the peer is still there
+project/wire/handshake.py  what a client is told that does not open one properly
+project/wire/reading.py    how it is read, and what is counted
+project/wire/pulse.py      whether the peer is still there
 """
 
 import asyncio
