@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from sessions_app import tokens
@@ -222,13 +222,20 @@ def until_counted(parts: Parts) -> None:
             time.sleep(0.02)
 
 
-def run(site: Site, server: Server, parts: Parts, blows: list[Blow]) -> list[Toll]:
+def run(
+    site: Site,
+    server: Server,
+    parts: Parts,
+    blows: list[Blow],
+    tell: Callable[[Toll], None] = lambda toll: None,
+) -> list[Toll]:
     """Raises: Wrong, AssertionError."""
     revoker, tolls = Revoker(site), []
     try:
         for blow in blows:
             room = re.sub(r"\W+", "-", blow.name)
             tolls.append(strike(site, server, parts, blow, revoker, room))
+            tell(tolls[-1])
     finally:
         revoker.end()
     return tolls
@@ -266,5 +273,6 @@ def full(here: Site) -> str:
     """PostgreSQL and Redis away in every way"""
     with own_parts() as (site, parts):
         blows = [*parts.of_database(), *parts.of_redis(), *parts.of_both()]
-        tolls = run(site, site.start(WORKERS="2"), parts, blows)
-    return "; ".join(map(told, tolls))
+        tolls = run(site, site.start(WORKERS="2"), parts, blows, tell=lambda toll: print(told(toll), flush=True))
+    slowest, back = (max(getattr(toll, name) for toll in tolls) for name in ("slowest", "back_after"))
+    return f"{len(tolls)} ways; the slowest answer took {slowest:.1f} s; back after {back:.1f} s at most"

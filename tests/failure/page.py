@@ -57,7 +57,8 @@ class Page(Reader):
         """Nobody answers any more what was asked."""
         self._socket = None
         for asked in self._asked.values():
-            asked.set_exception(Lost("the socket broke"))
+            if not asked.done():  # who asked may have been told to stop
+                asked.set_exception(Lost("the socket broke"))
         self._asked.clear()
 
     async def post(self, text: str, key: str) -> int:
