@@ -28,6 +28,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     OPTIONS["options"] += " -c synchronous_commit=off"
 DATABASES["default"]["TEST"] = {"NAME": TEST_DATABASE}
+# Each test's client would look through a thousand files anew; here they are looked for when they are asked for.
+SERVESTATIC_AUTOREFRESH = True
 # Django's test runners keep what is mailed.
 MAIL_IS_SENT = True
 # Quiet: what is logged is for caplog, which listens at the root.

@@ -15,7 +15,7 @@ from project.logs import OneLine
 from sessions_app.models import ApiKey, Session, User
 from sessions_app.pool import identity_pool
 from sessions_app.transport.sockets import sockets
-from tests.clients import Client
+from tests.clients import CLIENTS, Client
 from tests.conftest import key_for, wire_for
 from tests.control_room import ControlRoom, list_of, make_superuser, page_of
 from tests.shop import tools as shop
@@ -296,15 +296,25 @@ def every_value() -> str:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-async def test_no_argument_is_in_a_row_a_log_line_or_a_page(
+async def test_no_argument_is_in_a_row_or_a_log_line(
     client: Client, recorded: Any, ending: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     method, params, _ = ENDINGS[ending]
     await client.ask(method, params)
-    [row] = await record(recorded)
+    assert len(await record(recorded)) == 1
     assert CANARY not in await identity_pool.run(every_value)
     assert CANARY not in caplog.text
+
+
+@pytest.mark.alike
+@pytest.mark.parametrize("client", list(CLIENTS)[:1], indirect=True)
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_no_argument_is_in_a_page(client: Client, recorded: Any, ending: str) -> None:
+    """Rows are alike, whichever way a call came."""
+    method, params, _ = ENDINGS[ending]
+    await client.ask(method, params)
+    [row] = await record(recorded)
     assert CANARY not in await identity_pool.run(lambda: pages_about(row))
 
 
