@@ -44,8 +44,8 @@ class Toll:
     sockets: int = 0
     ends: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By kind, and what the server said: a status, or nothing."""
-    slowest: float = 0
-    """Seconds until the last was closed."""
+    slowest: tuple[float, str] = (0, "")
+    """Seconds until the last was closed, and its kind."""
     after: Held = field(default_factory=Held)
 
 
@@ -55,7 +55,7 @@ def run(site: Site, server: Server, sockets: int, limit: float) -> Toll:
     toll = Toll(Heard(0, 0, 0))
     before = held(site, server, mine_too)
     toll.heard = beside(server.port, mine, partial(stalling, server.port, sockets, limit, toll), limit + LATE)
-    expect(toll.slowest <= limit + LATE, f"a socket stayed for {toll.slowest:.1f} s")
+    expect(toll.slowest[0] <= limit + LATE, "a socket stayed for {:.1f} s: {}".format(*toll.slowest))
     wrong = {end: count for end, count in toll.ends.items() if end[1] != SAID[end[0]]}
     expect(not wrong, f"ended otherwise: {wrong}")
     toll.after = settle(site, server, mine_too, before)
@@ -96,8 +96,8 @@ def stall(port: int, sockets: int, patience: float, found: Any) -> None:
 
 def wait_for_ends(
     opened: list[tuple[socket.socket, str, float]], patience: float
-) -> tuple[Counter[tuple[str, str]], float]:
-    ends, slowest = Counter[tuple[str, str]](), 0.0
+) -> tuple[Counter[tuple[str, str]], tuple[float, str]]:
+    ends, slowest = Counter[tuple[str, str]](), (0.0, "")
     since, until = {client: at for client, _, at in opened}, time.monotonic() + patience
     said: dict[socket.socket, bytes] = {}
     with selectors.DefaultSelector() as selector:
@@ -110,7 +110,7 @@ def wait_for_ends(
                     said[peer] = said.get(peer, b"") + data
                     continue
                 ends[key.data, said.get(peer, b"").partition(b" ")[2][:3].decode()] += 1
-                slowest = max(slowest, time.monotonic() - since[peer])
+                slowest = max(slowest, (time.monotonic() - since[peer], key.data))
                 selector.unregister(peer)
                 peer.close()
         for key in tuple(selector.get_map().values()):
@@ -123,6 +123,6 @@ def full(here: Site) -> str:
     toll = run(here, here.start(), 500, limit=15)
     toll.heard.check()
     return (
-        f"{toll.sockets} sockets, each closed within {toll.slowest:.1f} s, others' p99 {toll.heard};"
+        f"{toll.sockets} sockets, each closed within {toll.slowest[0]:.1f} s, others' p99 {toll.heard};"
         f" afterwards {toll.after}"
     )

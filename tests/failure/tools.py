@@ -4,12 +4,13 @@ import asyncio
 import os
 import time
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from django.contrib.auth.models import Permission
 from django.db import connection, transaction
 from mcp.server.mcpserver import Context
 from mcp.shared.subscriptions import ResourceUpdated
+from pydantic import Field
 
 from sessions_app.models import Preference, User
 from sessions_app.permissions import EVERYONE
@@ -53,7 +54,7 @@ async def vitals(*, principal: CurrentPrincipal) -> dict[str, int]:
 
 
 @tool("dawdle", groups=EVERYONE, read_only=True, timeout=60)
-def dawdle(text: str, seconds: float) -> str:
+def dawdle(text: str, seconds: Annotated[float, Field(ge=0, le=60)]) -> str:
     """Hold a thread for so long, and say it back."""
     time.sleep(seconds)
     return text
