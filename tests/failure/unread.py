@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +21,7 @@ from tests.frames import TEXT, RawSocket, connected, frame
 from tests.wire import Wire
 
 from .held import Held, held, settle
-from .quiet import Heard, beside
+from .quiet import TURNS, Heard, beside
 from .rooms import open_room
 from .rounds import expect
 from .servers import Server, Site
@@ -159,8 +160,9 @@ def unread(
 def keep_writing(url: str, key: str, stop: threading.Event, told: list[int]) -> None:
     wire = Wire(key)
     with httpx2.Client(timeout=30) as http:
+        began = time.monotonic()
         for number in count():
-            if stop.wait(TEXT_BYTES / A_SECOND):
+            if stop.wait(max(0.0, began + number * TEXT_BYTES / A_SECOND - time.monotonic())):
                 return
             said = {"action": "message", "roomId": ROOM, "message": f"{number} ".ljust(TEXT_BYTES, "x")}
             message = wire.request("tools/call", {"name": "collaboration", "arguments": said})
@@ -189,8 +191,10 @@ def hold(port: int, keys: list[str], cookies: list[str], listeners: int, found: 
     found.put(len(opened))
     done.wait()
     ends, stayed = Counter[str](), Counter[str]()
-    for client, kind in opened:
-        (ends if is_cut_off(client) else stayed)[kind] += 1
+    with ThreadPoolExecutor(listeners) as pool:
+        are_cut_off = list(pool.map(is_cut_off, [client for client, _ in opened]))
+    for (client, kind), ended in zip(opened, are_cut_off, strict=True):
+        (ends if ended else stayed)[kind] += 1
         client.close()
     found.put((ends, stayed))
 
@@ -214,8 +218,9 @@ def full(here: Site) -> str:
     """200 listeners that do not read"""
     toll = run(here, here.start(), 200)
     toll.heard.check()
+    megabytes = toll.messages * TEXT_BYTES / 1e6
     return (
         f"{toll.ends.total()} cut off ({dict(toll.ends)}), {toll.stayed.total()} whose events the kernel took;"
-        f" {toll.messages * TEXT_BYTES / 1e6:.1f} MB of messages, all seen by who reads;"
+        f" {megabytes:.0f} MB of messages, {megabytes / SECONDS / TURNS:.1f} a second, all seen by who reads;"
         f" others' p99 {toll.heard}; afterwards {toll.after}"
     )
