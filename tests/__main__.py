@@ -7,29 +7,23 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 
 from tests.services import POSTGRES, is_required, postgres_url
 
-APART = "process or browser or pages"
+APART = "process or browser or pages or failure"
 """Tests that choose their database themselves, or turn out alike on each: once is enough."""
-BREAK = "failure"
-"""These, too; and they wait more than they work."""
-ELSE = f"not ({APART} or {BREAK})"
 NO_TESTS = 5
 """pytest's exit status when a selection (ARGS="-k rooms") leaves a run with nothing to do."""
-AT_ONCE = (os.cpu_count() or 1) + 1
-"""Runs: one more than processors, for part of what they do is to wait. With more, what is measured comes late."""
+AT_ONCE = os.cpu_count() or 1
+"""Runs: with more, what is measured comes late."""
 
 
 def main(arguments: list[str]) -> int:
     url = postgres_url()
-    databases: dict[str, dict[str, str]] = {"On SQLite": {}} | (
-        {} if url is None else {"On PostgreSQL": {"DATABASE_URL": url}}
-    )
+    databases: dict[str, dict[str, str]] = {"On SQLite": {}}
+    if url is not None:
+        databases["On PostgreSQL"] = {"DATABASE_URL": url}
     with ThreadPoolExecutor(AT_ONCE) as pool:  # what takes longest begins first
-        runs = {
-            pool.submit(pytest, "-m", APART, *arguments): "Processes, browsers and pages",
-            pool.submit(pytest, "-m", BREAK, *arguments): "What breaks, in little",
-        }
+        runs = {pool.submit(pytest, "-m", APART, *arguments): "Processes, browsers and pages"}
         for name, environment in databases.items():
-            runs[pool.submit(pytest, "-m", ELSE, *arguments, **environment)] = name
+            runs[pool.submit(pytest, "-m", f"not ({APART})", *arguments, **environment)] = name
         for run in as_completed(runs):
             print(f"== {runs[run]}\n{run.result().stdout}", flush=True)
     if url is None:
