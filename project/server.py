@@ -15,6 +15,7 @@ from django.conf import settings
 
 from .config import Config
 from .health import draining
+from .heap import look_after_heap
 from .wire.connection import GuardedConnection, allow_many_files
 from .wire.sockets import CLOSE, GuardedSocket
 
@@ -45,6 +46,8 @@ class Server(uvicorn.Server):
         self._beat = beat
         self._told_at = 0.0
         self._gives_notice = False
+        self._looked_at: tuple[object, ...] = ()
+        """This second's connections."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         now = time.monotonic()
@@ -72,9 +75,14 @@ class Server(uvicorn.Server):
         return self.force_exit or time.monotonic() >= self._told_at + notice
 
     def look_at_connections(self, counter: int) -> None:
-        """A tenth of them each time: thousands at once would keep calls waiting."""
+        """A tenth of them each time: thousands at once would keep calls waiting.
+
+        Each once a second, however many come and go meanwhile.
+        """
         now = asyncio.get_running_loop().time()
-        for connection in tuple(self.server_state.connections)[counter % 10 :: 10]:
+        if counter % 10 == 0:
+            self._looked_at = tuple(self.server_state.connections)
+        for connection in self._looked_at[counter % 10 :: 10]:
             if isinstance(connection, GuardedConnection):  # sockets look after themselves
                 connection.look(now)
 
@@ -159,6 +167,7 @@ def end_within(seconds: float) -> None:
 def serve(listener: socket.socket, beat: Callable[[], None] = lambda: None) -> None:
     """Serve on `listener` until told to stop."""
     allow_many_files()
+    look_after_heap()
     try:
         with suppress(KeyboardInterrupt):  # Ctrl-C is an ordinary end; uvicorn raises it again when it is done
             Server(uvicorn_config(settings.CONFIG), beat).run(sockets=[listener])

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 
+from project import server
 from project.wire import connection
 from project.wire.connection import LARGEST_HEAD, allow_many_files, most_connections
 from sessions_app.refusals import Reason, refusals
@@ -175,3 +177,27 @@ def test_it_is_counted_why(client: socket.socket) -> None:
     said_until_closed(client)
     assert [reason for _, reason in refusals._counted] == [Reason.TOO_SLOW]
     refusals.forget()
+
+
+class Looked:
+    """A connection that says how often it was looked at."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def look(self, now: float) -> None:
+        self.times += 1
+
+
+async def test_each_is_looked_at_every_second_however_many_go_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is late is one of many who are; each that is closed must not make another be passed over."""
+    monkeypatch.setattr(server, "GuardedConnection", Looked)
+    here = server.Server(server.uvicorn_config(settings.CONFIG), lambda: None)
+    open_ones: Any = here.server_state.connections
+    stay = [Looked() for _ in range(50)]
+    open_ones.update(stay, (Looked() for _ in range(200)))
+    for tick in range(20):
+        here.look_at_connections(tick)
+        for gone in [each for each in open_ones if each not in stay][:10]:
+            open_ones.remove(gone)
+    assert {each.times for each in stay} == {2}
