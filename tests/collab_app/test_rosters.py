@@ -13,6 +13,7 @@ from collab_app import rosters as module
 from collab_app.rosters import Rosters
 
 
+@pytest.mark.usefixtures("db_for_threads")  # the pool's thread may have a connection, which it looks after
 async def test_a_failure_that_nobody_waits_for_is_no_line_in_the_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
