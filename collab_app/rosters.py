@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from sessions_app.pool import sweep_pool
-from sessions_app.recent import LIFETIME
+from sessions_app.recent import LIFETIME, see
 from sessions_app.transport.bus import bus
 
 from .events import MembersChanged
@@ -41,7 +41,7 @@ class Rosters:
         self._wanted.add(public_id)
         if self._reading is None:
             self._reading = asyncio.ensure_future(self._read_all())
-            self._reading.add_done_callback(see_failure)
+            self._reading.add_done_callback(see)
         # Shielded: one listener who leaves must not fail the others.
         return (await asyncio.shield(self._reading))[public_id]
 
@@ -70,12 +70,6 @@ class Rosters:
         """Read everything anew."""
         self._known.clear()
         self._changes += 1
-
-
-def see_failure(done: "asyncio.Task[dict[str, Roster]]") -> None:
-    """Each waiter gets it through its shield; where all of them left, nobody does, and it is none of the log's."""
-    if not done.cancelled():
-        done.exception()
 
 
 def rosters_of(public_ids: set[str]) -> dict[str, Roster]:

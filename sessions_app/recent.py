@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable
+from typing import Any
 
 LIFETIME = 1.0
 """Seconds. So long may a change made behind our back (raw SQL, another process) go unnoticed."""
@@ -57,8 +58,7 @@ class Recent[K: Hashable, V]:
     def _finish(self, key: K, done: "asyncio.Task[V]") -> None:
         if self._reading.get(key) is done:
             del self._reading[key]
-        if not done.cancelled():
-            done.exception()  # seen: each waiter gets it through its shield
+        see(done)
 
     def _make_room(self) -> None:
         """Drop what is past whenever there is twice as much as was left the last time: nothing stays for long."""
@@ -82,3 +82,9 @@ class Recent[K: Hashable, V]:
     def read_again(self) -> None:
         """What is being read at this moment may be from before a change: it is not kept, nor shared any more."""
         self._reading.clear()
+
+
+def see(done: "asyncio.Task[Any]") -> None:
+    """What it failed with: each waiter gets it through its shield. With none left, it is not the log's."""
+    if not done.cancelled():
+        done.exception()

@@ -1,4 +1,4 @@
-"""`make test`: the suite on SQLite, on PostgreSQL where one answers, and what starts processes; side by side."""
+"""`make test`: the suite on SQLite, on PostgreSQL where one answers, and what starts processes."""
 
 import os
 import subprocess

@@ -2,7 +2,13 @@
 
 import subprocess
 import sys
+import threading
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+
+from project import heap, server
 from project.config import BASE_DIR
 
 PROGRAM = """
@@ -41,3 +47,19 @@ def test_what_was_freed_between_what_stays_is_given_back_once() -> None:
         [sys.executable, "-c", PROGRAM], cwd=BASE_DIR, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_whoever_serves_looks_after_its_heap(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = threading.Event()
+
+    def look(own: heap.Heap) -> None:
+        own.look()
+        looked.set()
+
+    monkeypatch.setattr(heap, "keep_looking", look)
+    monkeypatch.setattr(server, "Server", lambda *about: SimpleNamespace(run=lambda sockets: looked.wait(5)))
+    monkeypatch.setattr(server, "end_within", lambda seconds: None)
+    monkeypatch.setattr(server, "allow_many_files", lambda: None)
+    nobody: Any = None
+    server.serve(nobody)
+    assert looked.is_set()
