@@ -27,7 +27,12 @@ class WatchedConnection(psycopg.Connection[Any]):
             raise
 
     def _wait[T](self, gen: PQGen[T], interval: float, timeout: float) -> T:
-        waited_for = gen
+        try:
+            wanted = next(gen)
+        except StopIteration as end:  # nothing is asked of the server, as when `autocommit` is set
+            done: T = end.value
+            return done
+        waited_for = taken_up(gen, wanted)
         while True:
             try:
                 answer = super().wait(waited_for, interval, timeout)
@@ -60,12 +65,14 @@ class WatchedConnection(psycopg.Connection[Any]):
         return psycopg.conninfo.make_conninfo(**{name.decode(): value.decode() for name, value in options.items()})
 
 
-def taken_up[T](gen: PQGen[T]) -> PQGen[T]:
-    """`gen`, where a wait that timed out has left it: what was to be sent may be half way. Whoever waits begins
-    with None, and it expects to be told what is ready.
+def taken_up[T](gen: PQGen[T], wanted: waiting.Wait | None = None) -> PQGen[T]:
+    """`gen`, which has begun, and waits for `wanted`; or where a wait that timed out has left it: what was to be
+    sent may be half way. Whoever waits begins with None, and it expects to be told what is ready.
     """
     ready: int = waiting.READY_NONE
     try:
+        if wanted is not None:
+            ready = yield wanted
         while True:
             ready = yield gen.send(ready)
     except StopIteration as end:

@@ -48,6 +48,8 @@ class Toll:
     refused: int = 0
     slowest: float = 0.0
     """Seconds, of all answers from the blow on."""
+    slowest_of: str = ""
+    """And when: whose answer that was, and how long after the blow it was asked for."""
     back_after: float = 0.0
     """Seconds from the return until everybody was answered as in quiet, for good."""
     told_after: float = 0.0
@@ -161,11 +163,14 @@ class Watch:
         return max(watcher.is_well_since(self.returned_at) for watcher in self.watchers) - self.returned_at
 
     def toll(self) -> Toll:
-        seen = [each for watcher in self.everybody for each in watcher.seen]
-        after = [each for each in seen if each.began + each.seconds >= self.gone_at]
-        refused = sum(each.status == 503 for each in seen)
-        slowest = max(each.seconds for each in after)
-        return Toll(self.blow.name, len(seen), refused, slowest, self.back_after(), self.told_after)
+        seen = [(each, watcher) for watcher in self.everybody for each in watcher.seen]
+        refused = sum(each.status == 503 for each, _ in seen)
+        slowest, of = max(
+            ((each, watcher) for each, watcher in seen if each.began + each.seconds >= self.gone_at),
+            key=lambda both: both[0].seconds,
+        )
+        said = f"{of.name} {slowest.status}, {slowest.began - self.gone_at:+.1f} s"
+        return Toll(self.blow.name, len(seen), refused, slowest.seconds, said, self.back_after(), self.told_after)
 
 
 async def suffer(watch: Watch, company: Company, parts: Parts, revoker: Revoker, revoked: str) -> Said:
@@ -263,7 +268,8 @@ def strike(site: Site, server: Server, parts: Parts, blow: Blow, revoker: Revoke
 
 def told(toll: Toll) -> str:
     return (
-        f"{toll.name}: {toll.requests} requests, {toll.refused} refused, the slowest {toll.slowest:.1f} s,"
+        f"{toll.name}: {toll.requests} requests, {toll.refused} refused, the slowest {toll.slowest:.1f} s"
+        f" ({toll.slowest_of}),"
         f" back after {toll.back_after:.1f} s, {toll.messages} messages, told within {toll.told_after:.1f} s,"
         f" {toll.lines} lines"
     )

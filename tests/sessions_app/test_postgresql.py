@@ -125,6 +125,26 @@ def test_all_who_wait_are_told_and_none_waits_after_that(handler: ConnectionHand
     assert max(waits) < SOON
 
 
+def test_what_asks_the_server_nothing_is_no_answer_of_it(handler: ConnectionHandler, proxy: FaultProxy) -> None:
+    waits: list[float] = []
+
+    def try_it() -> None:
+        began = time.monotonic()
+        with pytest.raises(OperationalError):
+            ask(handler)
+        waits.append(time.monotonic() - began)
+        handler["own"].close()
+
+    ask(handler)
+    proxy.black_hole()
+    (thread := threading.Thread(target=try_it)).start()
+    while thread.is_alive():
+        handler["own"].set_autocommit(autocommit=not handler["own"].get_autocommit())
+        thread.join(0.05)
+    assert waits
+    assert waits[0] < SOON
+
+
 def test_what_takes_long_is_not_broken_off(handler: ConnectionHandler) -> None:
     assert ask(handler, "SELECT 1 FROM pg_sleep(1.5)") == (1,)
     assert not availability.is_away
