@@ -1,6 +1,7 @@
 """A connection on which nobody waits for a database that is away."""
 
 import select
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -27,6 +28,8 @@ class WatchedConnection(psycopg.Connection[Any]):
             raise
 
     def _wait[T](self, gen: PQGen[T], interval: float, timeout: float) -> T:
+        if self.closed:  # what is not begun need not be given up
+            raise OperationalError("the connection is closed")
         try:
             wanted = next(gen)
         except StopIteration as end:  # nothing is asked of the server, as when `autocommit` is set
@@ -40,6 +43,8 @@ class WatchedConnection(psycopg.Connection[Any]):
                 availability.suspect(self._conninfo)
                 if availability.is_away:
                     self.pgconn.finish()  # whatever is said on it after all is no answer to anybody any more
+                    with suppress(OperationalError):  # a pipeline would still like to know what became of it
+                        gen.close()
                     raise Silent("The database did not answer.") from None
                 waited_for, timeout = taken_up(gen), TICK
             else:

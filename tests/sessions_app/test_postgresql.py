@@ -1,5 +1,6 @@
 """Nobody waits for a PostgreSQL that does not answer, and what takes long is not broken off."""
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -173,6 +174,18 @@ def test_a_connection_that_was_ended_while_nobody_used_it_fails_nobody(
     server.drop_connections()
     time.sleep(0.5)  # they end a moment later
     assert ask(handler) == (1,)
+
+
+def test_a_pipeline_is_given_up_without_a_word(
+    handler: ConnectionHandler, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask(handler)
+    handler["own"].set_autocommit(False)
+    proxy.black_hole()
+    with refused_within(SOON), handler["own"].cursor() as cursor:
+        cursor.executemany("SELECT %s", [(1,), (2,)])
+    caplog.clear()  # it keeps what psycopg said of it
+    gc.collect()
 
 
 def test_a_commit_whose_answer_is_lost_is_not_confirmed(handler: ConnectionHandler, proxy: FaultProxy) -> None:
