@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from tests.bench import control_room, growth, rooms, workers
+from tests.bench import control_room, growth, record, rooms, workers
 from tests.bench.contest import (
     CONTESTS,
     OURS,
@@ -32,6 +32,8 @@ WORKERS = "workers"
 """Likewise: with itself."""
 GROWTH = "growth"
 """Likewise."""
+RECORD = "record"
+"""Likewise, and without a target."""
 COLUMNS = f"{'':<16}{'requests/s':>12}{'p50 µs':>9}{'p99 µs':>9}{'CPU µs/call':>13}{'RSS MiB':>9}{'errors':>8}"
 
 
@@ -43,6 +45,8 @@ def main() -> int:
         return control_room.main(check=options.check, calls=options.calls)
     if options.only == WORKERS:
         return workers.main(check=options.check, pairs=options.pairs, seconds=options.seconds)
+    if options.only == RECORD:
+        return record.main(pairs=options.pairs, seconds=options.seconds)
     if options.only == GROWTH:
         figures = {name: getattr(options, name) for name in ("check", "calls", "pairs", "seconds")}
         return growth.main(**figures)
@@ -71,7 +75,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=3, help="length of a turn")
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument(
-        "--only", choices=[*CONTESTS, ROOMS, ADMIN, WORKERS, GROWTH], help="one instead of all contests"
+        "--only", choices=[*CONTESTS, ROOMS, ADMIN, WORKERS, GROWTH, RECORD], help="one instead of all contests"
     )
     parser.add_argument("--calls", type=int, default=control_room.CALLS, help="on record, for admin and growth")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
@@ -79,10 +83,11 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if min(options.pairs, options.seconds, options.connections, options.calls // 1000) < 1:
         parser.error("--pairs, --seconds and --connections begin at 1, --calls at 1000")
-    if options.profile and options.only in (ROOMS, ADMIN, WORKERS, GROWTH):
+    if options.profile and options.only in (ROOMS, ADMIN, WORKERS, GROWTH, RECORD):
         parser.error("--profile is for a contest")
     contest = CONTESTS.get(options.only)
-    if options.check and (options.profile or (contest is not None and contest.target is None)):
+    has_target = options.only != RECORD and (contest is None or contest.target is not None)
+    if options.check and (options.profile or not has_target):
         parser.error("--check needs a contest that has a target")
     return options
 

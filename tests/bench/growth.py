@@ -182,10 +182,7 @@ def main(*, check: bool, calls: int, pairs: int, seconds: int) -> int:
         os.sched_setaffinity(0, {load_core})
         print(f"full: {rows(urls[FULL])}; {CALLERS} callers, {A_SECOND} calls a second: CPU µs a call", flush=True)
         standings = compete(houses, pairs, calls=seconds * A_SECOND)
-        print(
-            f"{'':<32}{'server: empty':>16}{FULL:>10}{'ratio':>8}{'PostgreSQL: empty':>20}{FULL:>10}{'ratio':>8}"
-        )
-        print("\n".join(map(Standing.row, standings)), flush=True)
+        print("\n".join([COLUMNS, *map(Standing.row, standings)]), flush=True)
     worst = max(standings, key=Standing.ratio)
     is_met = worst.ratio() <= TARGET
     print(f"target: server CPU ≤ {TARGET} ×: {'met' if is_met else 'missed'} ({worst.ratio():.2f}, {worst.name})")

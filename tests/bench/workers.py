@@ -9,7 +9,7 @@ import selectors
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from socket import create_connection, socket
 from statistics import median
 
 from tests.bench.contest import ECHO, clean_environ, manage
-from tests.bench.load import Line, WrongAnswer
+from tests.bench.load import Call, Line, WrongAnswer
 from tests.bench.rows import USERNAME
 from tests.bench.servers import TICKS, ServerFailed
 from tests.failure.servers import STARTS_WITHIN, Server
@@ -43,6 +43,8 @@ class House:
     workers: int
     server: Server
     key: str
+    database: str
+    """Its URL."""
     costs: list[float] = field(default_factory=list)
     """Microseconds of CPU a call, turn by turn."""
     shares: list[float] = field(default_factory=list)
@@ -97,9 +99,9 @@ def length_of(head: bytes) -> int:
     return next(int(value) for name, _, value in lines if name == b"content-length")
 
 
-def attack(port: int, key: str, seconds: float) -> int:
-    """Calls that were answered, all of them rightly. Raises: WrongAnswer."""
-    request = request_of(port, key)
+def attack(port: int, key: str, seconds: float, call: Call = ECHO, rate: float = RATE) -> int:
+    """Calls that were answered, all of them rightly; `rate`: a second. Raises: WrongAnswer."""
+    request = request_of(port, key, call)
     connections = [Connection(port, request) for _ in range(CONNECTIONS)]
     sent = answered = 0
     with selectors.DefaultSelector() as selector:
@@ -109,13 +111,13 @@ def attack(port: int, key: str, seconds: float) -> int:
         while (now := time.monotonic() - began) < seconds or answered < sent:
             if now > seconds + ANSWERED_WITHIN:
                 raise WrongAnswer(f"{sent - answered} calls were not answered")
-            due = int(min(now, seconds) * RATE)
+            due = int(min(now, seconds) * rate)
             for number in range(sent, due):
                 if not (connection := connections[number % CONNECTIONS]).is_free:
                     break  # the server is behind; what is due is sent as it catches up
                 connection.ask()
                 sent += 1
-            for chosen, _ in selector.select(1 / RATE):
+            for chosen, _ in selector.select(1 / rate):
                 answered += chosen.data.hear()
     for connection in connections:
         connection.socket.close()
@@ -123,17 +125,19 @@ def attack(port: int, key: str, seconds: float) -> int:
     return answered
 
 
-def request_of(port: int, key: str) -> bytes:
-    body = ECHO.body()
-    headers = Line(port, key).headers() | ECHO.headers()
+def request_of(port: int, key: str, call: Call) -> bytes:
+    body = call.body()
+    headers = Line(port, key).headers() | call.headers()
     lines = [f"{name}: {value}" for name, value in (headers | {"Content-Length": str(len(body))}).items()]
     return "\r\n".join(["POST /mcp HTTP/1.1", f"Host: 127.0.0.1:{port}", *lines, "", body]).encode()
 
 
 @contextmanager
-def house(workers: int, scratch: Path) -> Iterator[House]:
-    with own_database(f"concierge_bench_{os.getpid()}_{workers}") as database, own_redis() as redis:
-        home = scratch / str(workers)
+def house(
+    name: str, scratch: Path, workers: int = ONE, environment: Mapping[str, str] | None = None
+) -> Iterator[House]:
+    with own_database(f"concierge_bench_{os.getpid()}_{name}") as database, own_redis() as redis:
+        home = scratch / name
         home.mkdir(mode=0o700)
         environ = clean_environ() | {
             "DJANGO_SETTINGS_MODULE": "tests.bench.settings",
@@ -145,6 +149,7 @@ def house(workers: int, scratch: Path) -> Iterator[House]:
             "CONCIERGE_KEY_RATE": "999999/s",
             "CONCIERGE_STOP_NOTICE": "0",
             "CONCIERGE_LOG_LEVEL": "WARNING",
+            **(environment or {}),
         }
         manage(environ, "migrate", "--verbosity=0")
         key = manage(environ, "createkey", USERNAME, "--name", "bench", "--create-user", "--quiet").strip()
@@ -152,7 +157,7 @@ def house(workers: int, scratch: Path) -> Iterator[House]:
         try:
             server.wait_until_ready()
             wait_for_all(server, workers)
-            yield House(workers, server, key)
+            yield House(workers, server, key, database)
         finally:
             server.end()
 
@@ -170,7 +175,7 @@ def wait_for_all(server: Server, workers: int) -> None:
 
 def measure(scratch: Path, pairs: int, seconds: float) -> list[House]:
     with ExitStack() as stack:
-        houses = [stack.enter_context(house(workers, scratch)) for workers in (ONE, TWO)]
+        houses = [stack.enter_context(house(str(workers), scratch, workers)) for workers in (ONE, TWO)]
         for each in houses:
             attack(each.server.port, each.key, WARM_UP)
         for _ in range(pairs):

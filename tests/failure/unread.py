@@ -93,6 +93,9 @@ KINDS: dict[str, Listen] = {
 }
 STAY = {"subscriptions"}
 """Whose few bytes the kernel takes: that nobody reads them cannot be known, and costs the server nothing."""
+HARDLY, PATIENTLY = 2.0, 6.0
+"""Seconds for the end of a connection to arrive, once somebody reads. (Forty seconds after a socket was opened it
+is closed in any case, as nobody answers pings on it.)"""
 
 
 @dataclass
@@ -192,19 +195,22 @@ def hold(port: int, keys: list[str], cookies: list[str], listeners: int, found: 
     done.wait()
     ends, stayed = Counter[str](), Counter[str]()
     with ThreadPoolExecutor(listeners) as pool:
-        are_cut_off = list(pool.map(is_cut_off, [client for client, _ in opened]))
+        are_cut_off = list(pool.map(is_cut_off, *zip(*opened, strict=True)))
     for (client, kind), ended in zip(opened, are_cut_off, strict=True):
         (ends if ended else stayed)[kind] += 1
         client.close()
     found.put((ends, stayed))
 
 
-def is_cut_off(client: socket.socket) -> bool:
-    """What the kernel kept is all there is, and then the connection ends. One looks by reading, so only once."""
-    client.settimeout(2)
-    until = time.monotonic() + 20
+def is_cut_off(client: socket.socket, kind: str) -> bool:
+    """What the kernel kept is all there is, and then the connection ends. One looks by reading, so only once.
+
+    A kernel that was sent away for so long asks seldom whether it may send more.
+    """
+    until = time.monotonic() + (HARDLY if kind in STAY else PATIENTLY)
     try:
-        while time.monotonic() < until:
+        while (remaining := until - time.monotonic()) > 0:
+            client.settimeout(remaining)
             if not client.recv(2**20):
                 return True
     except TimeoutError:
