@@ -11,7 +11,7 @@ from typing import Self
 
 LOOKS_EVERY = 5.0
 """Seconds. A look takes a millisecond, on a thread of its own."""
-WORTH_IT = 32 * 1024 * 1024
+WORTH_IT = 8 * 1024 * 1024
 """Bytes that became free since the last time."""
 
 

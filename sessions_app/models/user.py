@@ -2,6 +2,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AbstractUser, Group, Permission
@@ -22,7 +23,8 @@ LINK_WAITS = timedelta(days=1)
 
 
 def names_of(rows: Iterable[tuple[str, str]]) -> frozenset[str]:
-    return frozenset(f"{app_label}.{codename}" for app_label, codename in rows)
+    """Each name once in the process: thousands of callers may do the same."""
+    return frozenset(intern(f"{app_label}.{codename}") for app_label, codename in rows)
 
 
 def saves_password(kwargs: Mapping[str, Any]) -> bool:
