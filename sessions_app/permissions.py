@@ -6,6 +6,7 @@ row belongs to the operators, in the admin.
 """
 
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import Group, Permission
@@ -43,6 +44,16 @@ def make_words(**signal: Any) -> None:
 def words_of(permissions: Collection[str]) -> list[str]:
     """`read`, `admin`: those of the seed's permissions that are among these."""
     return [permission.partition(".")[2] for permission in WORDS if permission in permissions]
+
+
+def names_of(rows: Iterable[tuple[str, str]]) -> frozenset[str]:
+    return only_one(frozenset(f"{app_label}.{codename}" for app_label, codename in rows))
+
+
+@lru_cache(maxsize=1000)
+def only_one(names: frozenset[str]) -> frozenset[str]:
+    """The same set for all who may the same. Of ten thousand callers that are remembered, each would have 8 KB."""
+    return names
 
 
 def granted_to(user: "User") -> QuerySet[Permission]:

@@ -9,8 +9,7 @@ from sessions_app.addresses import network_of
 from sessions_app.callers import Presented
 from sessions_app.exceptions import Refused
 from sessions_app.limits import GUEST, Bucket
-from sessions_app.models.user import names_of
-from sessions_app.permissions import GUESTS
+from sessions_app.permissions import GUESTS, names_of
 from sessions_app.pool import identity_pool
 from sessions_app.principal import Principal
 

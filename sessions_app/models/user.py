@@ -1,8 +1,7 @@
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
-from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AbstractUser, Group, Permission
@@ -11,7 +10,7 @@ from django.db.models import BooleanField, CheckConstraint, DateTimeField, Max, 
 from django.utils import timezone
 
 from sessions_app import authority
-from sessions_app.permissions import granted_to
+from sessions_app.permissions import granted_to, names_of
 
 if TYPE_CHECKING:
     from .credential import Credential
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
 
 LINK_WAITS = timedelta(days=1)
 """How long an operator has to show a link that could not be mailed."""
-
-
-def names_of(rows: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Each name once in the process: thousands of callers may do the same."""
-    return frozenset(intern(f"{app_label}.{codename}") for app_label, codename in rows)
 
 
 def saves_password(kwargs: Mapping[str, Any]) -> bool:

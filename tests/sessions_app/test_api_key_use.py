@@ -95,6 +95,12 @@ async def test_many_first_calls_at_once_are_read_twice(
     assert read == [secret] * 2
 
 
+def test_who_may_the_same_share_what_is_remembered_of_it(alice: User, bob: User) -> None:
+    assert alice.permission_names() is bob.permission_names()
+    bob.groups.clear()
+    assert bob.permission_names() < alice.permission_names()
+
+
 async def test_one_user_s_key_never_answers_for_another(alice: User, bob: User, recorded: Any) -> None:
     alices, bobs = await wire_for(alice), await wire_for(bob)
     for _ in range(3):

@@ -5,8 +5,7 @@ from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Greatest
 
 from sessions_app.models import Session, User
-from sessions_app.models.user import names_of
-from sessions_app.permissions import granted_to
+from sessions_app.permissions import granted_to, names_of
 from sessions_app.plain_text import visible
 from sessions_app.principal import Principal
 from tools_app.exceptions import ToolError
