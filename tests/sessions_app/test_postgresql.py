@@ -1,6 +1,5 @@
 """Nobody waits for a PostgreSQL that does not answer, and what takes long is not broken off."""
 
-import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -188,7 +187,6 @@ def test_a_pipeline_is_given_up_without_a_word(
     with refused_within(SOON), handler["own"].cursor() as cursor:
         cursor.executemany("SELECT %s", [(1,), (2,)])
     caplog.clear()  # it keeps what psycopg said of it
-    gc.collect()
 
 
 def test_a_commit_whose_answer_is_lost_is_not_confirmed(handler: ConnectionHandler, proxy: FaultProxy) -> None:
