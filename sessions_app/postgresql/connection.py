@@ -1,7 +1,6 @@
 """A connection on which nobody waits for a database that is away."""
 
 import select
-from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -43,8 +42,6 @@ class WatchedConnection(psycopg.Connection[Any]):
                 availability.suspect(self._conninfo)
                 if availability.is_away:
                     self.pgconn.finish()  # whatever is said on it after all is no answer to anybody any more
-                    with suppress(OperationalError):  # a pipeline would still like to know what became of it
-                        gen.close()
                     raise Silent("The database did not answer.") from None
                 waited_for, timeout = taken_up(gen), TICK
             else:

@@ -50,7 +50,8 @@ class Cost:
 
     server: float
     """Microseconds of CPU, as is the next."""
-    postgres: float
+    postgres: float | None
+    """None where its processes run elsewhere."""
     wal: float
     """Bytes."""
 
@@ -72,7 +73,7 @@ class Writer:
         self.costs.append(
             Cost(
                 (sum(self.house.cpu()) - server) / calls * 1e6,
-                (worked or 0.0) / calls * 1e6,
+                None if worked is None else worked / calls * 1e6,
                 (self.wal() - wal) / calls,
             )
         )
@@ -83,10 +84,10 @@ class Writer:
         return int(position[0]) if position else 0
 
     def row(self) -> str:
-        server, postgres, wal = (
-            median(getattr(cost, name) for cost in self.costs) for name in ("server", "postgres", "wal")
-        )
-        return f"{self.kind.name:<24}{self.kind.rate:>9,.0f}{server:>13.1f}{postgres:>12.1f}{wal:>12,.0f}"
+        server, wal = (median(getattr(cost, name) for cost in self.costs) for name in ("server", "wal"))
+        known = [cost.postgres for cost in self.costs if cost.postgres is not None]
+        postgres = f"{median(known):.1f}" if known else "–"
+        return f"{self.kind.name:<24}{self.kind.rate:>9,.0f}{server:>13.1f}{postgres:>12}{wal:>12,.0f}"
 
 
 @contextmanager

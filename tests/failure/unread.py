@@ -205,7 +205,7 @@ def hold(port: int, keys: list[str], cookies: list[str], listeners: int, found: 
 def is_cut_off(client: socket.socket, kind: str) -> bool:
     """What the kernel kept is all there is, and then the connection ends. One looks by reading, so only once.
 
-    A kernel that was sent away for so long asks seldom whether it may send more.
+    Its end may come late: a kernel whose peer took nothing asks less and less often whether it may send more.
     """
     until = time.monotonic() + (HARDLY if kind in STAY else PATIENTLY)
     try:

@@ -106,20 +106,20 @@ def test_who_waits_for_an_answer_that_does_not_come_is_told_soon(
     assert ask(handler) == (1,)
 
 
+def wait_in_vain(handler: ConnectionHandler, waits: list[float]) -> None:
+    began = time.monotonic()
+    with pytest.raises(OperationalError):
+        ask(handler)
+    waits.append(time.monotonic() - began)
+    handler["own"].close()
+
+
 def test_all_who_wait_are_told_and_none_waits_after_that(handler: ConnectionHandler, proxy: FaultProxy) -> None:
     waits: list[float] = []
-
-    def try_it() -> None:
-        began = time.monotonic()
-        with pytest.raises(OperationalError):
-            ask(handler)
-        waits.append(time.monotonic() - began)
-        handler["own"].close()
-
     ask(handler)
     handler["own"].close()
     proxy.black_hole()
-    threads = [threading.Thread(target=try_it) for _ in range(30)]
+    threads = [threading.Thread(target=wait_in_vain, args=(handler, waits)) for _ in range(30)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -130,17 +130,9 @@ def test_all_who_wait_are_told_and_none_waits_after_that(handler: ConnectionHand
 
 def test_what_asks_the_server_nothing_is_no_answer_of_it(handler: ConnectionHandler, proxy: FaultProxy) -> None:
     waits: list[float] = []
-
-    def try_it() -> None:
-        began = time.monotonic()
-        with pytest.raises(OperationalError):
-            ask(handler)
-        waits.append(time.monotonic() - began)
-        handler["own"].close()
-
     ask(handler)
     proxy.black_hole()
-    (thread := threading.Thread(target=try_it)).start()
+    (thread := threading.Thread(target=wait_in_vain, args=(handler, waits))).start()
     while thread.is_alive():
         handler["own"].set_autocommit(autocommit=not handler["own"].get_autocommit())
         thread.join(0.05)
