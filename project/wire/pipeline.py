@@ -8,6 +8,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .answer import AnswerTransport
+
 
 class PipelinedConnection(HttpToolsProtocol):
     """Knows which of the requests is being answered."""
@@ -23,7 +25,12 @@ class PipelinedConnection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._answering = cycle
+        cycle.transport = AnswerTransport(self.transport, self.loop)
         super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        self._answering.transport.let_go()  # an answer without a body; from here on others may write
+        super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.pipeline.clear()
@@ -47,5 +54,6 @@ class PipelinedConnection(HttpToolsProtocol):
     def nobody_reads(self) -> None:
         """Whatever is answered from now on; and the application learns of it."""
         if self.owes_an_answer:
+            self._answering.transport.forget()
             self._answering.disconnected = True
             self._answering.message_event.set()

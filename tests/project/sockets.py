@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -14,6 +14,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 
 from project.server import Server, uvicorn_config
 from project.wire.sockets import GuardedSocket
+from sessions_app.transport.response import hang_up, send_last
 from tests.frames import RawSocket
 from tests.process import until
 
@@ -28,6 +29,8 @@ class Application:
         self.is_called, self.may_go_on, self.is_stopping = (threading.Event() for _ in range(3))
         self.ends: list[Any] = []
         """Of each call the message, or the error, that was its last."""
+        self.then: Callable[[], None] = lambda: None
+        """What happens as soon as `reply` has answered, and before `begin` does."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "websocket":
@@ -100,10 +103,34 @@ class Application:
         await send({"type": "http.response.body", "body": b"done"})
         return "answered"
 
+    async def begin(self, receive: Any, send: Any) -> None:
+        """The head at once, and the body later."""
+        self.then()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await until_set(self.may_go_on)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    async def last(self, receive: Any, send: Any) -> None:
+        """A stream that ends with something large."""
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(0.01)
+        self.is_called.set()
+        await send_last(send, BIG.encode() * 8)
+
+    async def drop(self, receive: Any, send: Any) -> Any:
+        """A client that is sent more than it reads."""
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": BIG.encode() * 8, "more_body": True})
+        hang_up(send)
+        while (message := await receive())["type"] != "http.disconnect":
+            pass
+        return message
+
     async def reply(self, receive: Any, send: Any) -> None:
         """Over HTTP, whatever else the client may have to say."""
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
+        self.then()
 
     async def page(self, receive: Any, send: Any) -> None:
         """A large one, over HTTP, that is written at once."""
@@ -170,6 +197,7 @@ class SocketServer:
         self.application.may_go_on.clear()
         self.application.is_called.clear()
         self.application.ends.clear()
+        self.application.then = lambda: None
         lines, self.errors.lines = self.errors.lines, []
         return lines
 

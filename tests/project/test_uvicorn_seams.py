@@ -1,6 +1,7 @@
 """What we use of uvicorn and websockets that neither promises to keep. See test_sdk_seams.py."""
 
 import inspect
+import re
 
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -8,6 +9,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.server import ServerProtocol
 
+from project.wire.answer import AnswerTransport
 from project.wire.connection import GuardedConnection
 from project.wire.pipeline import PipelinedConnection
 from project.wire.reading import ReadingSocket
@@ -59,7 +61,7 @@ async def test_uvicorn_keeps_a_sockets_state_where_we_look_for_it() -> None:
 
 async def test_uvicorn_begins_each_answer_and_refuses_what_is_no_http_where_we_look_for_it() -> None:
     own = {name for name in vars(PipelinedConnection) if name in dir(HttpToolsProtocol)} - DUNDER
-    assert own == {"_start_asgi_task", "connection_lost", "send_400_response"}
+    assert own == {"_start_asgi_task", "connection_lost", "on_response_complete", "send_400_response"}
     assert "self.send_400_response(" in inspect.getsource(HttpToolsProtocol.data_received)
     begins = [inspect.getsource(each).count(".run_asgi(") for each in (HttpToolsProtocol, BEGIN)]
     assert begins[0] == begins[1] > 0
@@ -68,6 +70,12 @@ async def test_uvicorn_begins_each_answer_and_refuses_what_is_no_http_where_we_l
         RequestResponseCycle.__init__.__code__.co_names
     )
     assert "message_event" in parameters
+
+
+def test_uvicorn_asks_of_an_answers_transport_what_ours_has() -> None:
+    used = set(re.findall(r"self\.transport\.(\w+)", inspect.getsource(RequestResponseCycle)))
+    ours = {name for name in vars(AnswerTransport) if not name.startswith("_")}
+    assert used == ours - {"let_go", "forget", "abort"}
 
 
 def test_uvicorn_makes_a_socket_before_it_lets_go_of_the_request() -> None:
