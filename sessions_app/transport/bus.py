@@ -8,6 +8,7 @@ besides, twice or once a second (`ends.py`, `asking.py`); a change notice or a c
 import asyncio
 import dataclasses
 import logging
+import random
 import secrets
 import time
 from collections import deque
@@ -34,12 +35,13 @@ MOST_UNSENT = 10_000
 LARGEST_BATCH = 200
 SLOWEST_SEND = 1.0
 """Seconds."""
-CALLS_ITSELF_EVERY = 1.0
-"""Seconds. Who does not hear himself hears nobody: a Redis that was flushed or restarted has forgotten who
-listens, one that hangs or is full passes nothing on."""
+LONGEST_SILENCE = 1.0
+"""Seconds without a call, which is a message without events. Then a process calls, and who does not even hear
+himself hears nobody: a Redis that was flushed or restarted has forgotten who listens, one that hangs or is full
+passes nothing on, nor do we get what comes while more waits for us than is kept."""
 DEAF_AFTER = 2.5
-"""Seconds without hearing himself. Then, and until he does, listeners are told as often that they may have missed
-something; and once more when he does."""
+"""Seconds without hearing a call. Then, and until one is heard, listeners are told as often that they may have
+missed something; and once more when one is heard."""
 GROUP_IS_JOINED_EVERY = 10.0
 """Seconds, and whenever he is deaf."""
 PAUSE_AFTER_FAILURE = 1.0
@@ -149,7 +151,7 @@ class Bus:
         channel = await layer.new_channel("concierge.bus")
         loop = asyncio.get_running_loop()
         self._heard_at, self._is_deaf = time.monotonic(), False
-        others = [loop.create_task(work) for work in (self._stay_member(channel), self._call_itself(channel))]
+        others = [loop.create_task(work) for work in (self._stay_member(channel), self._break_silence(channel))]
         try:
             while True:
                 try:
@@ -170,10 +172,10 @@ class Bus:
         with suppress(Exception):  # `_listen` meets the same failure, and says so
             await layer_of_all().group_add(GROUP, channel)
 
-    async def _call_itself(self, channel: str) -> None:
+    async def _break_silence(self, channel: str) -> None:
         told_at = 0.0
         while True:
-            await asyncio.sleep(CALLS_ITSELF_EVERY)
+            await self._silence()
             now = time.monotonic()
             if now >= self._heard_at + DEAF_AFTER:
                 self._is_deaf = True
@@ -185,15 +187,24 @@ class Bus:
                 async with asyncio.timeout(SLOWEST_SEND):
                     await layer_of_all().group_send(GROUP, self._message([]))
 
-    def _hear_itself(self) -> None:
-        self._heard_at = time.monotonic()
-        if self._is_deaf:
+    async def _silence(self) -> None:
+        """Until no call was heard for a while. Each process waits for as long as it likes: one calls for all."""
+        patience = LONGEST_SILENCE * random.uniform(0.75, 1)  # noqa: S311 (no secret)
+        began = time.monotonic()
+        while (rest := max(began, self._heard_at) + patience - time.monotonic()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(rest)
+
+    def _hear_call(self) -> None:
+        """Whoever called: what reaches him reaches us."""
+        before, self._heard_at = self._heard_at, time.monotonic()
+        if self._is_deaf or self._heard_at >= before + DEAF_AFTER:
             self._is_deaf = False
             self._deliver(Missed())
 
     def _receive(self, message: dict[str, Any]) -> None:
+        if not message.get("events"):
+            self._hear_call()
         if message.get("origin") == self._origin:
-            self._hear_itself()
             return
         for told in message.get("events", ()):
             try:

@@ -1,11 +1,13 @@
 """What one process makes of what another tells it."""
 
+import asyncio
+import time
 from typing import Any
 
 import pytest
 
-from sessions_app.transport.bus import Bus
-from sessions_app.transport.events import SessionChanged
+from sessions_app.transport.bus import DEAF_AFTER, Bus
+from sessions_app.transport.events import Missed, SessionChanged
 
 
 @pytest.fixture
@@ -54,3 +56,34 @@ def test_an_end_that_fails_does_not_keep_others_from_hearing(bus: Bus, heard: li
 def test_what_it_tells_is_what_another_hears(bus: Bus, heard: list[Any]) -> None:
     bus._receive(Bus()._message([SessionChanged(7)]))
     assert heard == [SessionChanged(7)]
+
+
+async def test_who_hears_another_call_need_not(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sessions_app.transport.bus.LONGEST_SILENCE", 0.2)
+    silence = asyncio.create_task(bus._silence())
+    for _ in range(4):
+        await asyncio.sleep(0.1)
+        bus._receive(message())
+    assert not silence.done()
+    await asyncio.wait_for(silence, 0.5)
+
+
+async def test_what_is_told_is_no_call(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an inbox that overflows some is still heard."""
+    monkeypatch.setattr("sessions_app.transport.bus.LONGEST_SILENCE", 0.2)
+    silence = asyncio.create_task(bus._silence())
+    for _ in range(4):
+        await asyncio.sleep(0.1)
+        bus._receive(message(["SessionChanged", 1]))
+    assert silence.done()
+
+
+@pytest.mark.parametrize("was_noticed", [True, False])
+def test_who_was_deaf_may_have_missed_something(bus: Bus, was_noticed: bool) -> None:
+    missed: list[Missed] = []
+    bus.on(Missed, missed.append)
+    bus._heard_at = time.monotonic() if was_noticed else time.monotonic() - DEAF_AFTER
+    bus._is_deaf = was_noticed
+    bus._receive(message())
+    bus._receive(message())
+    assert (bus._is_deaf, len(missed)) == (False, 1)
