@@ -4,10 +4,10 @@ in batches, of which a killed process can lose the last quarter second."""
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -185,8 +185,6 @@ def write(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def insert(entries: Sequence[Entry]) -> None:
-    if not entries:
-        return
     table = connection.ops.quote_name(ToolCall._meta.db_table)
     marks = ", ".join(["%s"] * len(COLUMNS))
     adapt = connection.ops.adapt_datetimefield_value
@@ -196,16 +194,15 @@ def insert(entries: Sequence[Entry]) -> None:
 
 
 def count(entries: Sequence[Entry]) -> None:
-    """Add to each session's metrics, in the order of their ids: two processes must not wait for each other."""
-    stored = [entry for entry in entries if entry.session.pk]  # a guest's may be no row
-    by_session = sorted(stored, key=lambda entry: entry.session.pk)
-    for session_id, group in groupby(by_session, key=lambda entry: entry.session.pk):
-        calls = list(group)
-        Session(pk=session_id).count(
-            calls=len(calls),
-            errors=sum(entry.outcome in FAILURES for entry in calls),
-            total_ms=sum(entry.duration_ms for entry in calls),
-        )
+    """Add to each session's metrics. A guest's may be no row."""
+    added: defaultdict[int, list[float]] = defaultdict(lambda: [0, 0, 0.0])
+    for entry in entries:
+        if pk := entry.session.pk:
+            sums = added[pk]
+            sums[0] += 1
+            sums[1] += entry.outcome in FAILURES
+            sums[2] += entry.duration_ms
+    Session.count(added)
 
 
 recorder = Recorder()

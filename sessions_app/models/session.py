@@ -1,12 +1,14 @@
 import secrets
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property, partial
 from typing import Any
 
-from django.db import models, transaction
-from django.db.models import F, Q
+from django.db import connection, models, transaction
+from django.db.models import Q
 from django.utils import timezone
 
+from sessions_app.bulk import execute_each
 from sessions_app.exceptions import TooManySubscriptions
 from sessions_app.plain_text import visible
 from sessions_app.principal import Principal
@@ -137,11 +139,17 @@ class Session(models.Model):
         """Seen now, perhaps with a new client version or from a new address."""
         type(self).objects.filter(pk=self.pk).live().update(last_activity_at=timezone.now(), **details)
 
-    def count(self, *, calls: int, errors: int, total_ms: float) -> None:
-        """Add finished calls to the metrics; safe from several processes at once."""
-        now = timezone.now()
-        sums = {"calls": F("calls") + calls, "errors": F("errors") + errors, "total_ms": F("total_ms") + total_ms}
-        type(self).objects.filter(pk=self.pk).update(**sums, last_call_at=now, last_activity_at=now)
+    @classmethod
+    def count(cls, added: Mapping[int, Sequence[float]]) -> None:
+        """Add finished calls to the metrics: by a session's id how many, how many of them failed, and their
+        milliseconds. In the order of the ids, so that two processes do not wait for each other.
+        """
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        execute_each(
+            f"UPDATE {cls._meta.db_table} SET calls = calls + %s, errors = errors + %s, "  # noqa: S608 (our own name)
+            "total_ms = total_ms + %s, last_call_at = %s, last_activity_at = %s WHERE id = %s",
+            [(*sums, now, now, pk) for pk, sums in sorted(added.items())],
+        )
 
     def hold_stream(self, stream: str) -> bool:
         """Make `stream` the one GET stream of this session: the newest wins. False if the session is over."""

@@ -374,7 +374,7 @@ def test_what_is_no_longer_due_under_the_lock_stays(alice: User, monkeypatch: py
 
     def find_and_be_overtaken(chore: Chore, *args: Any) -> list[Any]:
         found = find(chore, *args)
-        idle.count(calls=1, errors=0, total_ms=1)
+        Session.count({idle.pk: (1, 0, 1.0)})
         return found
 
     monkeypatch.setattr(Chore, "_after", find_and_be_overtaken)
