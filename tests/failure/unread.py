@@ -2,16 +2,15 @@
 
 import json
 import multiprocessing
-import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -93,9 +92,12 @@ KINDS: dict[str, Listen] = {
 }
 STAY = {"subscriptions"}
 """Whose few bytes the kernel takes: that nobody reads them cannot be known, and costs the server nothing."""
-HARDLY, PATIENTLY = 2.0, 6.0
-"""Seconds for the end of a connection to arrive, once somebody reads. (Forty seconds after a socket was opened it
-is closed in any case, as nobody answers pings on it.)"""
+ACCEPTED_WITHIN = 5.0
+"""Seconds."""
+FOUND_BY_PING = {"rooms"}
+"""Of whose bytes the kernel takes a megabyte or more, which may be all there are."""
+FOUND_BY_PING_WITHIN = 42.0
+"""Seconds from when they were opened: one is asked after twenty, and has as many to answer."""
 
 
 @dataclass
@@ -129,9 +131,9 @@ def unread(
 ) -> Iterator[None]:
     context: Any = multiprocessing.get_context("spawn")
     found, done = context.SimpleQueue(), context.Event()
-    holder = context.Process(target=hold, args=(server.port, keys, cookies, listeners, found, done))
+    holder = context.Process(target=hold, args=(server.port, keys, cookies, listeners, found, done), daemon=True)
     holder.start()
-    found.get()
+    expect(found.get(), "the kernel does not know who listens")
     stop = threading.Event()
     told: list[int] = []
     seen: list[int] = []
@@ -186,38 +188,48 @@ def keep_reading(port: int, cookie: str, until: threading.Event, seen: list[int]
 
 
 def hold(port: int, keys: list[str], cookies: list[str], listeners: int, found: Any, done: Any) -> None:
-    """In a process of its own. Puts who was cut off, and who was not."""
+    """In a process of its own. Puts whether the kernel knows all; later, who was cut off, and who was not."""
     opened, kinds = [], list(KINDS)
     for number in range(listeners):
         kind, user = kinds[number % len(kinds)], number // len(kinds) % len(keys)
         opened.append((KINDS[kind](port, keys[user], cookies[user]), kind))
-    found.put(len(opened))
+    began = time.monotonic()
+    found.put(are_known(port, {client.getsockname()[1] for client, _ in opened}))
     done.wait()
     ends, stayed = Counter[str](), Counter[str]()
-    with ThreadPoolExecutor(listeners) as pool:
-        are_cut_off = list(pool.map(is_cut_off, *zip(*opened, strict=True)))
-    for (client, kind), ended in zip(opened, are_cut_off, strict=True):
-        (ends if ended else stayed)[kind] += 1
+    while (kept := kept_by_the_server(port)) and time.monotonic() < began + FOUND_BY_PING_WITHIN:
+        if not any(client.getsockname()[1] in kept for client, kind in opened if kind in FOUND_BY_PING):
+            break
+        time.sleep(0.5)
+    for client, kind in opened:
+        (stayed if client.getsockname()[1] in kept else ends)[kind] += 1
         client.close()
     found.put((ends, stayed))
 
 
-def is_cut_off(client: socket.socket, kind: str) -> bool:
-    """What the kernel kept is all there is, and then the connection ends. One looks by reading, so only once.
+def are_known(port: int, clients: set[int]) -> bool:
+    """Whether the kernel says of all that a process has them, as soon as that has accepted them."""
+    until = time.monotonic() + ACCEPTED_WITHIN
+    while not clients <= kept_by_the_server(port):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
 
-    Its end may come late: a kernel whose peer took nothing asks less and less often whether it may send more.
+
+def kept_by_the_server(port: int) -> set[int]:
+    """The ports of clients whose connection still belongs to a process, as the kernel says.
+
+    A client cannot tell: what the kernel has for it comes first, and then it asks less and less often whether a
+    peer that took nothing takes more.
     """
-    until = time.monotonic() + (HARDLY if kind in STAY else PATIENTLY)
-    try:
-        while (remaining := until - time.monotonic()) > 0:
-            client.settimeout(remaining)
-            if not client.recv(2**20):
-                return True
-    except TimeoutError:
-        return False
-    except ConnectionError:
-        return True
-    return False
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    owned = [(port_of(own), port_of(peer)) for _, own, peer, *_, inode in (row[:10] for row in rows) if int(inode)]
+    return {peer for own, peer in owned if own == port}
+
+
+def port_of(address: str) -> int:
+    return int(address.partition(":")[2], 16)
 
 
 def full(here: Site) -> str:
