@@ -18,6 +18,7 @@ from django.test.utils import setup_databases, teardown_databases
 
 from collab_app.rosters import rosters
 from project.server import LARGEST_MESSAGE
+from project.wire.connection import GuardedConnection
 from project.wire.sockets import GuardedSocket
 from sessions_app.callers import callers
 from sessions_app.models import ApiKey, User, session_room
@@ -240,7 +241,7 @@ def served(db_for_threads: None) -> Iterator[str]:
     """The URL of a real uvicorn with the real application on the test database."""
     config = uvicorn.Config(
         "project.asgi:application", host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off",
-        timeout_graceful_shutdown=2, http="httptools", loop="uvloop", proxy_headers=False,
+        timeout_graceful_shutdown=2, http=GuardedConnection, loop="uvloop", proxy_headers=False,
         ws=GuardedSocket, ws_max_size=LARGEST_MESSAGE, ws_per_message_deflate=False,
     )  # fmt: skip
     server = Served(config)
