@@ -37,8 +37,8 @@ class Availability:
     def __init__(self) -> None:
         self.let_go: Callable[[], None] = lambda: None
         """Called, in the thread that asks, with each answer that does not come: what is open is of no use."""
-        self.answers = 0
-        """How many it gave, on whichever connection. Who gets one counts it; two at once may count as one."""
+        self.answered_at = 0.0
+        """When it last gave an answer, on whichever connection, by `time.monotonic()`. Who gets one notes it."""
         self.on_return: list[Callable[[], None]] = []
         """Called in the same thread, when it is back."""
         self._lock = threading.Lock()
@@ -72,17 +72,24 @@ class Availability:
                 self._asking.start()
 
     def _ask(self, conninfo: str) -> None:
-        """Until it answers: this, or what somebody else asked. A machine that is very busy may take long to make a
-        connection, and while others get their answers nobody's is to be given up."""
+        """Until it answers: this, or, once it is away, what somebody else asked. A machine that is very busy may
+        take long to make a connection, and while others get their answers nobody's is to be given up: then it has
+        from the last of these on."""
+        patience = PATIENCE
         while True:
-            answers = self.answers
-            failure = failure_of(conninfo)
+            answered_at = self.answered_at
+            failure = failure_of(conninfo, patience)
             takes_nobody = failure is not None and SERVER_SAYS in failure
             self._took_nobody_at = time.monotonic() if takes_nobody else -inf
-            if failure is None or takes_nobody or self.answers != answers:
+            is_silent = self.answered_at == answered_at
+            if failure is None or takes_nobody or (self.is_away and not is_silent):
                 break
-            self._go_away(failure)
-            time.sleep(EVERY)
+            if is_silent:
+                self._go_away(failure)
+                time.sleep(EVERY)
+                patience = PATIENCE
+            else:
+                patience = max(TICK, self.answered_at + PATIENCE - time.monotonic())
         self._asked_until = time.monotonic() + EVERY
         self._come_back()
 
@@ -100,11 +107,11 @@ class Availability:
                 tell()
 
 
-def failure_of(conninfo: str) -> str | None:
+def failure_of(conninfo: str, patience: float = PATIENCE) -> str | None:
     """A connection is made, which takes a process that runs; None if it was. Of several hosts one is enough."""
     failure = None
     for one in one_by_one(conninfo):
-        failure = failure_at(one)
+        failure = failure_at(one, patience)
         if failure is None or SERVER_SAYS in failure:
             break
     return failure
@@ -119,9 +126,9 @@ def one_by_one(conninfo: str) -> list[str]:
     return [make_conninfo(conninfo, host=host, port=port) for host, port in zip(hosts, ports, strict=False)]
 
 
-def failure_at(conninfo: str) -> str | None:
+def failure_at(conninfo: str, patience: float) -> str | None:
     try:
-        waiting.wait_conn(generators.connect(conninfo), interval=TICK, timeout=PATIENCE).finish()
+        waiting.wait_conn(generators.connect(conninfo), interval=TICK, timeout=patience).finish()
     except errors._WaitTimeout:
         return f"no answer within {PATIENCE:g} s"
     except (Error, OSError) as error:  # it is the system that has no room

@@ -1,6 +1,7 @@
 """A connection on which nobody waits for a database that is away."""
 
 import select
+import time
 from typing import Any
 
 import psycopg
@@ -45,7 +46,7 @@ class WatchedConnection(psycopg.Connection[Any]):
                     raise Silent("The database did not answer.") from None
                 waited_for, timeout = taken_up(gen), TICK
             else:
-                availability.answers += 1
+                availability.answered_at = time.monotonic()
                 return answer
 
     def commit(self) -> None:

@@ -140,6 +140,21 @@ def test_what_asks_the_server_nothing_is_no_answer_of_it(handler: ConnectionHand
     assert waits[0] < SOON
 
 
+def test_an_answer_on_its_way_as_the_server_went_makes_nobody_wait_longer(
+    handler: ConnectionHandler, proxy: FaultProxy
+) -> None:
+    """As when its processes stop one after the other, and the one that makes connections first."""
+
+    def answer() -> None:
+        availability.answered_at = time.monotonic()
+
+    ask(handler)
+    proxy.black_hole()
+    threading.Timer(0.7, answer).start()  # while it is asked for a connection
+    with refused_within(SOON):
+        ask(handler)
+
+
 def test_what_takes_long_is_not_broken_off(handler: ConnectionHandler) -> None:
     assert ask(handler, "SELECT 1 FROM pg_sleep(1.5)") == (1,)
     assert not availability.is_away
