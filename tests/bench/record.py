@@ -18,7 +18,8 @@ import psycopg
 from tests.bench.backends import Backends, since
 from tests.bench.contest import ECHO
 from tests.bench.load import Call
-from tests.bench.workers import WARM_UP, House, attack, house
+from tests.bench.paced import attack
+from tests.bench.workers import WARM_UP, House, house
 
 WRITE = Call("manage-preferences", "", {"action": "set", "key": "language", "value": "en"})
 WRITES_A_SECOND, READS_A_SECOND = 200.0, 1000.0

@@ -3,51 +3,64 @@
 `manage.py serve` with one worker and with two, each on a PostgreSQL and a Redis of its own; calls paced by the
 clock, in turn. CPU is that of all their processes, the parents included.
 
-The target is about the same rate. Beside that stands one worker at half of it, which is as busy as each of two:
-what a process pays for having less to do is no cost of the second.
+The target is about the same rate. Beside that stand one worker at half of it, which is as busy as each of two, and
+a uvicorn that asks Redis one thing for each request, with one worker and with two: what any server pays here for
+the work of one process being done by two, each of which wakes more often for less.
 """
 
 import os
-import selectors
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from socket import create_connection, socket
+from socket import create_connection
 from statistics import median
+from typing import Protocol
 
-from tests.bench.contest import ECHO, clean_environ, manage
-from tests.bench.load import Call, Line, WrongAnswer
+from tests.bench.contest import clean_environ, manage
+from tests.bench.paced import CONNECTIONS, RATE, attack
 from tests.bench.rows import USERNAME
-from tests.bench.servers import TICKS, ServerFailed
+from tests.bench.servers import QUIET, ROOT, STOPS_WITHIN, TICKS, UVICORN, ServerFailed, free_port
 from tests.failure.servers import STARTS_WITHIN, Server
+from tests.process import until
 from tests.services import own_database, own_redis
 
 ONE, TWO = 1, 2
 TARGET = 1.1
 """How much more a call may cost with two, at the same rate."""
-RATE = 1000.0
-"""Calls a second, of all together."""
-CONNECTIONS = 32
 WARM_UP = 2.0
-SETTLE = 0.5
-"""Seconds, for what is done behind the replies."""
-ANSWERED_WITHIN = 10.0
-END_OF_HEAD = b"\r\n\r\n"
+
+
+class Served(Protocol):
+    name: str
+    workers: int
+    key: str
+
+    @property
+    def port(self) -> int: ...
+
+    def cpu(self) -> list[float]:
+        """Seconds so far: of the parent, and of each worker."""
 
 
 @dataclass
 class House:
-    """A server, and how many workers it has."""
+    """Concierge, and how many workers it has."""
 
     workers: int
     server: Server
     key: str
     database: str
     """Its URL."""
+    name: str = "Concierge"
+
+    @property
+    def port(self) -> int:
+        return self.server.port
 
     def cpu(self) -> list[float]:
         """Seconds so far: of the parent, and of each worker."""
@@ -55,10 +68,27 @@ class House:
 
 
 @dataclass
+class Bare:
+    """uvicorn, which asks Redis one thing for each request (relay.py)."""
+
+    workers: int
+    port: int
+    process: "subprocess.Popen[bytes]"
+    key: str = "nobody"
+    name: str = "uvicorn"
+
+    def cpu(self) -> list[float]:
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        # Besides workers it has a process that looks after what they share. Alone it is the worker.
+        return [cpu_of(pid), *(cpu_of(int(child)) for child in children)] if children else [0.0, cpu_of(pid)]
+
+
+@dataclass
 class Pace:
     """What calls at one rate cost one server."""
 
-    house: House
+    served: Served
     rate: float
     costs: list[float] = field(default_factory=list)
     """Microseconds of CPU a call, turn by turn."""
@@ -67,15 +97,15 @@ class Pace:
 
     def turn(self, seconds: float) -> None:
         """Raises: WrongAnswer."""
-        before = self.house.cpu()
-        calls = attack(self.house.server.port, self.house.key, seconds, rate=self.rate)
-        spent = [after - then for after, then in zip(self.house.cpu(), before, strict=True)]
+        before = self.served.cpu()
+        calls = attack(self.served.port, self.served.key, seconds, rate=self.rate)
+        spent = [after - then for after, then in zip(self.served.cpu(), before, strict=True)]
         self.costs.append(sum(spent) / calls * 1e6)
         self.shares.append(max(spent[1:]) / sum(spent[1:]))
 
     def row(self) -> str:
-        what = f"{self.house.workers}, {self.rate:,.0f} calls/s"
-        return f"{what:<20}{median(self.costs):>13.1f}{median(self.shares):>16.0%}"
+        what = f"{self.served.name}, {self.served.workers} at {self.rate:,.0f}/s"
+        return f"{what:<26}{median(self.costs):>13.1f}{median(self.shares):>16.0%}"
 
     def ratio(self, other: "Pace") -> float:
         """The median of the pairs."""
@@ -85,70 +115,6 @@ class Pace:
 def cpu_of(pid: int) -> float:
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) / TICKS
-
-
-class Connection:
-    """Kept, with one call at a time on it."""
-
-    def __init__(self, port: int, request: bytes) -> None:
-        self.socket: socket = create_connection(("127.0.0.1", port))
-        self._request = request
-        self._answer = b""
-        self.is_free = True
-
-    def ask(self) -> None:
-        self.socket.sendall(self._request)
-        self.is_free = False
-
-    def hear(self) -> bool:
-        """Whether the answer is whole. Raises: WrongAnswer."""
-        data = self.socket.recv(65536)
-        self._answer += data
-        head, _, body = self._answer.partition(END_OF_HEAD)
-        if not data or (body and (not head.startswith(b"HTTP/1.1 200") or b'"isError":true' in body)):
-            raise WrongAnswer(self._answer.decode())
-        if not body.endswith(b"}") or len(body) < length_of(head):
-            return False
-        self._answer, self.is_free = b"", True
-        return True
-
-
-def length_of(head: bytes) -> int:
-    lines = (line.partition(b":") for line in head.lower().split(b"\r\n"))
-    return next(int(value) for name, _, value in lines if name == b"content-length")
-
-
-def attack(port: int, key: str, seconds: float, call: Call = ECHO, rate: float = RATE) -> int:
-    """Calls that were answered, all of them rightly; `rate`: a second. Raises: WrongAnswer."""
-    request = request_of(port, key, call)
-    connections = [Connection(port, request) for _ in range(CONNECTIONS)]
-    sent = answered = 0
-    with selectors.DefaultSelector() as selector:
-        for connection in connections:
-            selector.register(connection.socket, selectors.EVENT_READ, connection)
-        began = time.monotonic()
-        while (now := time.monotonic() - began) < seconds or answered < sent:
-            if now > seconds + ANSWERED_WITHIN:
-                raise WrongAnswer(f"{sent - answered} calls were not answered")
-            due = int(min(now, seconds) * rate)
-            for number in range(sent, due):
-                if not (connection := connections[number % CONNECTIONS]).is_free:
-                    break  # the server is behind; what is due is sent as it catches up
-                connection.ask()
-                sent += 1
-            for chosen, _ in selector.select(1 / rate):
-                answered += chosen.data.hear()
-    for connection in connections:
-        connection.socket.close()
-    time.sleep(SETTLE)
-    return answered
-
-
-def request_of(port: int, key: str, call: Call) -> bytes:
-    body = call.body()
-    headers = Line(port, key).headers() | call.headers()
-    lines = [f"{name}: {value}" for name, value in (headers | {"Content-Length": str(len(body))}).items()]
-    return "\r\n".join(["POST /mcp HTTP/1.1", f"Host: 127.0.0.1:{port}", *lines, "", body]).encode()
 
 
 @contextmanager
@@ -192,13 +158,41 @@ def wait_for_all(server: Server, workers: int) -> None:
         time.sleep(1)
 
 
+@contextmanager
+def bare(workers: int) -> Iterator[Bare]:
+    port = free_port()
+    with own_redis() as redis:
+        environ = clean_environ() | {"REDIS_URL": redis}
+        many = [*UVICORN[:-1], f"--workers={workers}", *QUIET, f"--port={port}", "tests.bench.relay:application"]
+        process = subprocess.Popen(many, cwd=ROOT, env=environ)
+        try:
+            until(lambda: is_listening(port))
+            yield Bare(workers, port, process)
+        finally:
+            process.terminate()
+            process.wait(STOPS_WITHIN)
+
+
+def is_listening(port: int) -> bool:
+    with suppress(OSError), create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
 def measure(scratch: Path, pairs: int, seconds: float) -> list[Pace]:
-    """One worker that is as busy as each of two, one that does as much as both, and two."""
+    """One worker that is as busy as each of two, one that does as much as both, and two; uvicorn's one and two."""
     with ExitStack() as stack:
         one, two = (stack.enter_context(house(str(workers), scratch, workers)) for workers in (ONE, TWO))
-        for each in (one, two):
-            attack(each.server.port, each.key, WARM_UP)
-        paces = [Pace(one, RATE / TWO), Pace(one, RATE), Pace(two, RATE)]
+        bare_one, bare_two = (stack.enter_context(bare(workers)) for workers in (ONE, TWO))
+        for each in (one, two, bare_one, bare_two):
+            attack(each.port, each.key, WARM_UP)
+        paces = [
+            Pace(one, RATE / TWO),
+            Pace(one, RATE),
+            Pace(two, RATE),
+            Pace(bare_one, RATE),
+            Pace(bare_two, RATE),
+        ]
         for _ in range(pairs):
             for pace in paces:
                 pace.turn(seconds)
@@ -208,12 +202,13 @@ def measure(scratch: Path, pairs: int, seconds: float) -> list[Pace]:
 def main(*, check: bool, pairs: int, seconds: float) -> int:
     with tempfile.TemporaryDirectory(prefix="concierge-bench-") as name:
         paces = measure(Path(name), pairs, seconds)
-    print(f"echo over {CONNECTIONS} connections; medians of {pairs} turns of {seconds} s")
-    print(f"{'workers':<20}{'CPU µs/call':>13}{'busiest worker':>16}", *map(Pace.row, paces), sep="\n")
-    as_busy, alone, two = paces
+    print(f"over {CONNECTIONS} connections; medians of {pairs} turns of {seconds} s")
+    print(f"{'':<26}{'CPU µs/call':>13}{'busiest worker':>16}", *map(Pace.row, paces), sep="\n")
+    as_busy, alone, two, bare_one, bare_two = paces
     ratio = two.ratio(alone)
     is_met = ratio <= TARGET
     print(f"two / one that is as busy as each of them: {two.ratio(as_busy):.3f}")
+    print(f"two / one of a uvicorn that asks Redis one thing for each request: {bare_two.ratio(bare_one):.3f}")
     print(f"target: CPU with two ≤ {TARGET} × with one: {'met' if is_met else 'missed'} ({ratio:.3f})")
     return 1 if check and not is_met else 0
 
