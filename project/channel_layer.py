@@ -14,6 +14,9 @@ class RedisChannelLayer(Stock):  # type: ignore[misc]  # it ships no types
     brpop_timeout = 1
 
     async def _clean_receive_backup(self, index: int, channel: str) -> None:
-        """A task of its own that nobody awaits. Whoever receives next meets the same failure, and says so."""
-        with suppress(RedisError):
+        """A task of its own that nobody awaits. Whoever receives next meets the same failure, and says so.
+
+        RuntimeError is uvloop's, of a connection that ended a moment ago; redis-py lets it through.
+        """
+        with suppress(RedisError, OSError, RuntimeError):
             await super()._clean_receive_backup(index, channel)

@@ -4,9 +4,13 @@ import os
 import secrets
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+from channels_redis.core import RedisChannelLayer as Stock
+from redis.exceptions import ConnectionError as Disconnected
 
+from project.channel_layer import RedisChannelLayer
 from project.config import BASE_DIR
 from tests.services import redis_url
 
@@ -48,3 +52,14 @@ def test_what_one_process_sends_reaches_another_and_a_quiet_wait_is_no_failure()
         with begin(group, SEND) as sender:
             assert sender.wait(10) == 0
         assert listener.stdout.readline() == "{'type': 'wake.up', 'id': 7}\n"
+
+
+@pytest.mark.parametrize("failure", [ConnectionError("gone"), Disconnected("gone"), RuntimeError("it is closed")])
+async def test_what_nobody_awaits_fails_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    async def fail(*args: Any) -> None:
+        raise failure
+
+    monkeypatch.setattr(Stock, "_clean_receive_backup", fail)
+    await RedisChannelLayer(hosts=[str(redis_url())])._clean_receive_backup(0, "a")
