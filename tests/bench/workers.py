@@ -21,10 +21,11 @@ from socket import create_connection
 from statistics import median
 from typing import Protocol
 
+from tests.bench.backends import cpu_of
 from tests.bench.contest import clean_environ, manage
 from tests.bench.paced import CONNECTIONS, RATE, attack
 from tests.bench.rows import USERNAME
-from tests.bench.servers import QUIET, ROOT, STOPS_WITHIN, TICKS, UVICORN, ServerFailed, free_port
+from tests.bench.servers import QUIET, ROOT, STOPS_WITHIN, UVICORN, ServerFailed, free_port
 from tests.failure.servers import STARTS_WITHIN, Server
 from tests.process import until
 from tests.services import own_database, own_redis
@@ -110,11 +111,6 @@ class Pace:
     def ratio(self, other: "Pace") -> float:
         """The median of the pairs."""
         return median(mine / its for mine, its in zip(self.costs, other.costs, strict=True))
-
-
-def cpu_of(pid: int) -> float:
-    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) / TICKS
 
 
 @contextmanager
